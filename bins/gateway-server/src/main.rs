@@ -1,0 +1,3 @@
+//! Joins the parts of the AI gateway and runs them.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Serves the Admin API and the console.

@@ -1,0 +1,1 @@
+//! Chooses a target and hands out a lease on it.

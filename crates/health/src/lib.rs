@@ -1,0 +1,1 @@
+//! Decides from verdicts and the time whether a target takes traffic.

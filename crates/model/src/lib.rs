@@ -1,0 +1,1 @@
+//! Says what a gateway, upstream, service, rule and key are and when one is valid.

@@ -1,0 +1,1 @@
+//! Translates requests, answers, streams and errors between dialects.

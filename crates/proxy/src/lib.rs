@@ -1,0 +1,1 @@
+//! Takes a client's request to a target and the answer back.

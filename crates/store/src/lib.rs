@@ -1,0 +1,1 @@
+//! Keeps revisions of the configuration and tells who watches.

@@ -1,0 +1,1 @@
+//! Names, counts and records what happens.

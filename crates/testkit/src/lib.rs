@@ -1,0 +1,1 @@
+//! Plays providers, clients and faults for tests, examples and rehearsals.

@@ -1,0 +1,1 @@
+//! Nothing here: the programs beside this folder are the examples.
