@@ -1,0 +1,242 @@
+//! The one object that counts and records for a process.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Registry, Unit};
+use tracing::info;
+
+use crate::meters::Families;
+use crate::process::ProcessCollector;
+use crate::sample::Sampler;
+use crate::{RequestRecord, TargetIdentity, TargetMeters, TargetSample};
+
+/// The `Content-Type` of what [`Telemetry::render`] returns.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Counts and records what happens. Cheap to clone: clones count together.
+///
+/// ```
+/// use ai_gateway_telemetry::{RequestRecord, Telemetry};
+///
+/// let telemetry = Telemetry::new("0.1.0");
+/// let running = telemetry.request_started();
+/// let record = RequestRecord::new("req-1".into(), "GET".into(), "/v1/models".into());
+/// telemetry.record(&record);
+/// drop(running);
+/// assert!(telemetry.render().contains("aigw_requests_total"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    registry: Registry,
+    families: Arc<Families>,
+    sampler: Sampler,
+    in_flight: Gauge,
+    config_revision: Gauge,
+    config_successful: Gauge,
+    config_changed_at: Gauge,
+}
+
+impl Telemetry {
+    /// Starts with every counter at zero. `version` is the program's, for `aigw_build_info`.
+    pub fn new(version: &str) -> Self {
+        let mut registry = Registry::default();
+        let families = Arc::new(Families::register(&mut registry));
+        let sampler = Sampler::default();
+        let (in_flight, config_revision) = (Gauge::default(), Gauge::default());
+        let (config_successful, config_changed_at) = (Gauge::default(), Gauge::default());
+        let own = registry.sub_registry_with_prefix("aigw");
+        own.register_collector(Box::new(sampler.clone()));
+        own.register(
+            "requests_inflight",
+            "Requests that have not ended",
+            in_flight.clone(),
+        );
+        own.register(
+            "config_revision",
+            "The revision of the configuration in force",
+            config_revision.clone(),
+        );
+        own.register(
+            "config_last_reload_successful",
+            "Whether the newest configuration is the one in force",
+            config_successful.clone(),
+        );
+        own.register_with_unit(
+            "config_last_reload_success_timestamp",
+            "When the configuration in force was taken over",
+            Unit::Seconds,
+            config_changed_at.clone(),
+        );
+        own.register(
+            "build",
+            "The running program",
+            Info::new(build_labels(version)),
+        );
+        registry.register_collector(Box::new(ProcessCollector));
+        Self {
+            inner: Arc::new(Inner {
+                registry,
+                families,
+                sampler,
+                in_flight,
+                config_revision,
+                config_successful,
+                config_changed_at,
+            }),
+        }
+    }
+
+    /// Returns the counters of one target.
+    ///
+    /// `models` are the names it may be counted under: those it lists, its default and what its model
+    /// map leads to. A model outside them counts as `other`, so that no client can add series. Call it
+    /// while compiling a configuration and before dropping the meters of the last one: counts go on
+    /// where an identity stays.
+    pub fn target(
+        &self,
+        identity: TargetIdentity,
+        models: impl IntoIterator<Item = Arc<str>>,
+    ) -> Arc<TargetMeters> {
+        Arc::new(TargetMeters::new(
+            Arc::clone(&self.inner.families),
+            identity,
+            models,
+        ))
+    }
+
+    /// Counts a request as running until the guard is dropped.
+    pub fn request_started(&self) -> InFlight {
+        self.inner.in_flight.inc();
+        InFlight {
+            gauge: self.inner.in_flight.clone(),
+        }
+    }
+
+    /// Counts a request that is over and writes its access log line, at `info`.
+    ///
+    /// It counts for the target tried last, which is the one that answered, if any did.
+    pub fn record(&self, record: &RequestRecord) {
+        for attempt in &record.attempts {
+            attempt.target.count_attempt(attempt);
+        }
+        match record.attempts.last() {
+            Some(last) => last.target.count_request(record),
+            None => self.inner.families.count_unserved(record),
+        }
+        log_access(record);
+    }
+
+    /// Names where the target gauges come from. `source` is asked at each scrape, on the scraping
+    /// thread; it must not block. A second call replaces the first.
+    pub fn on_scrape(&self, source: impl Fn() -> Vec<TargetSample> + Send + Sync + 'static) {
+        self.inner.sampler.set(Arc::new(source));
+    }
+
+    /// Says that `revision` is in force since `at`, the time since the Unix epoch.
+    pub fn configuration_applied(&self, revision: u64, at: Duration) {
+        self.inner.config_revision.set(to_gauge(revision));
+        self.inner.config_changed_at.set(to_gauge(at.as_secs()));
+        self.inner.config_successful.set(1);
+    }
+
+    /// Says that a newer configuration was refused and the last good one stays.
+    pub fn configuration_refused(&self) {
+        self.inner.config_successful.set(0);
+    }
+
+    /// Writes all metrics as OpenMetrics text, ending in `# EOF`.
+    pub fn render(&self) -> String {
+        let mut text = String::with_capacity(16 * 1024);
+        match text::encode(&mut text, &self.inner.registry) {
+            Ok(()) => text,
+            // Writing to a string does not fail; what is cut off would read as a failed scrape.
+            Err(std::fmt::Error) => text,
+        }
+    }
+}
+
+/// Counts one request as running until it is dropped.
+#[derive(Debug)]
+pub struct InFlight {
+    gauge: Gauge,
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.gauge.dec();
+    }
+}
+
+fn build_labels(version: &str) -> Vec<(Cow<'static, str>, String)> {
+    vec![("version".into(), version.to_owned())]
+}
+
+fn to_gauge(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn log_access(record: &RequestRecord) {
+    let last = record
+        .attempts
+        .last()
+        .map(|attempt| attempt.target.identity());
+    info!(
+        target: "aigw::access",
+        request_id = %record.request_id,
+        method = %record.method,
+        path = %record.path,
+        status = record.status,
+        outcome = record.outcome.as_str(),
+        gateway = %record.gateway,
+        route = %record.route,
+        service = %record.service,
+        upstream = %record.upstream,
+        target_id = last.map_or("", |target| &*target.target),
+        provider = last.map_or("", |target| &*target.provider),
+        asked_model = record.asked_model.as_deref().unwrap_or(""),
+        served_model = record.served_model.as_deref().unwrap_or(""),
+        is_stream = record.is_stream,
+        input_tokens = record.usage.input,
+        output_tokens = record.usage.output,
+        first_token_ms = record.time_to_first_token.map(millis),
+        duration_ms = millis(record.duration),
+        attempts = %AttemptList(record),
+        "request served"
+    );
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// `openai-0:connect:2ms anthropic-1:success:840ms`
+struct AttemptList<'a>(&'a RequestRecord);
+
+impl std::fmt::Display for AttemptList<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, attempt) in self.0.attempts.iter().enumerate() {
+            let gap = if index == 0 { "" } else { " " };
+            let target = &attempt.target.identity().target;
+            write!(
+                f,
+                "{gap}{target}:{}:{}ms",
+                attempt.outcome.as_str(),
+                millis(attempt.duration)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
