@@ -350,7 +350,7 @@ mod tests {
         refused(&Settings::passive().jitter(f32::NAN), "jitter");
         refused(&Settings::passive().ramp(Duration::ZERO, 0.0), "ramp_from");
         refused(
-            Settings::passive().success_rate(0.5, 0, Duration::from_secs(1)),
+            &Settings::passive().success_rate(0.5, 0, Duration::from_secs(1)),
             "success_rate",
         );
         refused(&Settings::active().rise(0), "rise");
