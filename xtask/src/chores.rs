@@ -1,0 +1,264 @@
+//! The steps of `test` and `lint`: what each runs, in which order, and the summary of them all.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+
+use crate::command::{self, now};
+use crate::tests_counted::{self, Counted};
+use crate::workspace::Workspace;
+use crate::{clients, layers, report, tidy};
+
+/// One step.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Chore {
+    /// The code is formatted
+    Fmt,
+    /// Nothing is against the rules that no compiler checks
+    Tidy,
+    /// No crate uses what its layer forbids
+    Layers,
+    /// Clippy has no warning
+    Clippy,
+    /// The documentation has no warning
+    Docs,
+    /// Programs, examples and tests are built
+    Build,
+    /// The tests pass
+    Tests,
+    /// The examples in the documentation run
+    Doctests,
+    /// The OpenAI and Anthropic clients for Python are served as by the providers themselves
+    Clients,
+    /// The multi-provider example runs to its end
+    Example,
+}
+
+impl Chore {
+    /// Every step, cheap ones first.
+    pub(crate) const ALL: [Self; 10] = [
+        Self::Fmt,
+        Self::Tidy,
+        Self::Layers,
+        Self::Clippy,
+        Self::Docs,
+        Self::Build,
+        Self::Tests,
+        Self::Doctests,
+        Self::Clients,
+        Self::Example,
+    ];
+
+    /// The steps that run nothing of the project.
+    pub(crate) const LINTS: [Self; 5] = [
+        Self::Fmt,
+        Self::Tidy,
+        Self::Layers,
+        Self::Clippy,
+        Self::Docs,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fmt => "fmt",
+            Self::Tidy => "tidy",
+            Self::Layers => "layers",
+            Self::Clippy => "clippy",
+            Self::Docs => "docs",
+            Self::Build => "build",
+            Self::Tests => "tests",
+            Self::Doctests => "doctests",
+            Self::Clients => "clients",
+            Self::Example => "example",
+        }
+    }
+
+    fn run(self, workspace: &Workspace) -> Result<Counted> {
+        match self {
+            Self::Fmt => cargo(workspace, self, &["fmt", "--all", "--check"], &[]),
+            Self::Tidy => pass_if(report::problems(&tidy::check(workspace)?)),
+            Self::Layers => {
+                let findings = layers::check(workspace)?;
+                report::line(&findings.table);
+                pass_if(report::problems(&findings.problems))
+            }
+            Self::Clippy => {
+                let lints = [
+                    "clippy",
+                    "--workspace",
+                    "--all-targets",
+                    "--",
+                    "-D",
+                    "warnings",
+                ];
+                cargo(workspace, self, &lints, &[])
+            }
+            Self::Docs => {
+                let docs = [
+                    "doc",
+                    "--workspace",
+                    "--no-deps",
+                    "--document-private-items",
+                ];
+                cargo(workspace, self, &docs, &[("RUSTDOCFLAGS", "-D warnings")])
+            }
+            Self::Build => {
+                let all = [
+                    "test",
+                    "--no-run",
+                    "--workspace",
+                    "--bins",
+                    "--lib",
+                    "--tests",
+                    "--examples",
+                ];
+                cargo(workspace, self, &all, &[])
+            }
+            Self::Tests => run_tests(workspace),
+            Self::Doctests => cargo(workspace, self, &["test", "--workspace", "--doc"], &[]),
+            Self::Clients => clients::run(workspace),
+            Self::Example => {
+                let example = workspace.target_dir().join("debug/examples/multi-provider");
+                if !example.exists() {
+                    let build = ["build", "--workspace", "--bins", "--examples"];
+                    cargo(workspace, Self::Build, &build, &[])?;
+                }
+                let mut command = Command::new(example);
+                // With keys in the environment it would leave this machine.
+                command
+                    .env_remove("OPENAI_API_KEY")
+                    .env_remove("ANTHROPIC_API_KEY");
+                run_command(workspace, self.name(), command)
+            }
+        }
+    }
+}
+
+/// Runs the steps in their order, tells each one's time, and answers whether all passed. A step that
+/// fails does not keep the others from running.
+pub(crate) fn run_all(workspace: &Workspace, chores: &[Chore]) -> Result<bool> {
+    let mut summary = Table::new();
+    summary
+        .load_style(NOTHING)
+        .set_header(["step", "result", "time", "tests"]);
+    let (mut tests, mut failed) = (Counted::default(), Vec::new());
+    let started = now();
+    for (index, chore) in chores.iter().enumerate() {
+        report::line(&format!(
+            "[{}/{}] {}",
+            index + 1,
+            chores.len(),
+            chore.name()
+        ));
+        let began = now();
+        let outcome = chore.run(workspace);
+        let time = seconds(began.elapsed());
+        let (result, counted) = match outcome {
+            Ok(counted) => ("ok", counted),
+            Err(error) => {
+                report::line(&format!("error: {error:#}"));
+                failed.push(chore.name());
+                ("FAILED", counted_failure())
+            }
+        };
+        report::line(&format!(
+            "[{}/{}] {}: {result}, {time}",
+            index + 1,
+            chores.len(),
+            chore.name()
+        ));
+        let count = if counted == Counted::default() {
+            String::new()
+        } else {
+            counted.passed.to_string()
+        };
+        summary.add_row([chore.name(), result, &time, &count]);
+        tests += counted;
+    }
+    report::line(&format!("\n{}\n", summary.trim_fmt()));
+    report::line(&format!("total {}", seconds(started.elapsed())));
+    if !failed.is_empty() {
+        report::line(&format!("failed: {}", failed.join(", ")));
+    }
+    if tests != Counted::default() {
+        report::line(&format!("{} passed, {} failed", tests.passed, tests.failed));
+    }
+    Ok(failed.is_empty())
+}
+
+/// What a step that failed adds to the closing line, whatever it is that failed in it.
+fn counted_failure() -> Counted {
+    Counted {
+        passed: 0,
+        failed: 1,
+    }
+}
+
+fn pass_if(passed: bool) -> Result<Counted> {
+    if passed {
+        Ok(Counted::default())
+    } else {
+        bail!("problems were found")
+    }
+}
+
+/// Uses nextest where it is installed, for its speed and its time limits, else cargo's own runner.
+fn run_tests(workspace: &Workspace) -> Result<Counted> {
+    let has_nextest = Command::new("cargo")
+        .args(["nextest", "--version"])
+        .output();
+    if has_nextest.is_ok_and(|output| output.status.success()) {
+        return cargo(
+            workspace,
+            Chore::Tests,
+            &["nextest", "run", "--workspace"],
+            &[],
+        );
+    }
+    let targets = [
+        "test",
+        "--workspace",
+        "--bins",
+        "--lib",
+        "--tests",
+        "--no-fail-fast",
+    ];
+    cargo(workspace, Chore::Tests, &targets, &[])
+}
+
+fn cargo(
+    workspace: &Workspace,
+    chore: Chore,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> Result<Counted> {
+    let mut command = Command::new("cargo");
+    command.args(arguments).envs(environment.iter().copied());
+    run_command(workspace, chore.name(), command)
+}
+
+/// Runs `command` in the workspace's folder and counts the tests that it tells of.
+pub(crate) fn run_command(
+    workspace: &Workspace,
+    name: &str,
+    mut command: Command,
+) -> Result<Counted> {
+    command.current_dir(workspace.root());
+    let log = workspace
+        .target_dir()
+        .join("xtask")
+        .join(format!("{name}.log"));
+    let lines = command::run(command, &log, STEP_LIMIT)?.successful()?;
+    Ok(tests_counted::count(&lines))
+}
+
+/// The longest a step may take: the whole has to fit into an hour on two cores.
+const STEP_LIMIT: Duration = Duration::from_secs(25 * 60);
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}

@@ -1,0 +1,63 @@
+//! The Python clients' checks: sets up an environment of their own under the target folder and runs
+//! them against the built programs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use crate::chores::run_command;
+use crate::tests_counted::Counted;
+use crate::workspace::Workspace;
+
+/// Runs the checks, installing the clients first unless they are there.
+pub(crate) fn run(workspace: &Workspace) -> Result<Counted> {
+    let folder = workspace.root().join("crates/testkit/clients");
+    let python = prepare(workspace, &folder.join("requirements.txt"))?;
+    let (server, stand_in) = (
+        workspace.built("gateway-server"),
+        workspace.built("stand-in"),
+    );
+    if !(server.exists() && stand_in.exists()) {
+        let mut build = Command::new("cargo");
+        build.args(["build", "--workspace", "--bins"]);
+        run_command(workspace, "clients-build", build)?;
+    }
+    let mut checks = Command::new(python);
+    checks.arg("-B").arg(folder.join("check.py"));
+    checks.arg("--gateway-server").arg(server);
+    checks.arg("--stand-in").arg(stand_in);
+    run_command(workspace, "clients", checks)
+}
+
+/// Makes the environment and answers its interpreter. An environment of the same requirements is
+/// used again.
+fn prepare(workspace: &Workspace, requirements: &Path) -> Result<PathBuf> {
+    let environment = workspace.target_dir().join("python-clients");
+    let (python, stamp) = (
+        environment.join("bin/python"),
+        environment.join("installed.txt"),
+    );
+    let wanted = fs::read_to_string(requirements)
+        .with_context(|| format!("cannot read {}", requirements.display()))?;
+    if python.exists() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    let mut make = Command::new("python3");
+    make.args(["-m", "venv", "--clear"]).arg(&environment);
+    run_command(workspace, "clients-venv", make).context("python3 makes no environment")?;
+    let mut install = Command::new(&python);
+    install.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "-r",
+    ]);
+    install.arg(requirements);
+    run_command(workspace, "clients-install", install).context("the clients were not installed")?;
+    fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
+    Ok(python)
+}
