@@ -1,10 +1,18 @@
 //! The whole configuration at one revision.
 
-use std::{collections::BTreeMap, sync::Arc};
+mod check;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use uuid::Uuid;
 
-use crate::{Change, Kind, Record, RecordFault, RecordFaultCause};
+use crate::{
+    Change, Gateway, Key, KeyHash, Kind, Record, RecordFault, RecordFaultCause, Rule, RuleSet,
+    Service, ServiceTo, Upstream, object::Object,
+};
 
 /// Every object at one revision: checked, immutable, cheap to share.
 ///
@@ -15,7 +23,30 @@ pub struct Configuration(Arc<Contents>);
 #[derive(Clone, Debug, Default)]
 struct Contents {
     revision: u64,
-    records: BTreeMap<(Kind, Uuid), Arc<Record>>,
+    entries: BTreeMap<(Kind, Uuid), Entry>,
+    gateways: BTreeMap<Uuid, Arc<Tenant>>,
+    names: HashMap<FullName, Uuid>,
+    keys: HashMap<KeyHash, (Uuid, Arc<Key>)>,
+}
+
+/// An object's kind, its gateway and its name.
+type FullName = (Kind, Option<Uuid>, String);
+
+#[derive(Clone, Debug)]
+struct Entry {
+    record: Arc<Record>,
+    object: Object,
+}
+
+/// What belongs to one gateway, each kind by id.
+#[derive(Debug)]
+struct Tenant {
+    gateway: Arc<Gateway>,
+    upstreams: Vec<Arc<Upstream>>,
+    services: Vec<Arc<Service>>,
+    keys: Vec<Arc<Key>>,
+    rules: Vec<Arc<Rule>>,
+    rule_set: RuleSet,
 }
 
 impl Configuration {
@@ -32,14 +63,13 @@ impl Configuration {
     pub fn from_records(revision: u64, records: Vec<Record>) -> Result<Self, Vec<RecordFault>> {
         let mut contents = Contents {
             revision,
-            records: BTreeMap::new(),
+            ..Contents::default()
         };
+        let mut faults = Vec::new();
         for record in records {
-            contents
-                .records
-                .insert((record.kind, record.id), Arc::new(record));
+            contents.put(record, &mut faults);
         }
-        contents.checked()
+        contents.finish(&[], faults)
     }
 
     /// Builds the configuration that follows this one when `changes` are made in their order.
@@ -48,27 +78,32 @@ impl Configuration {
     ///
     /// # Errors
     ///
-    /// Every fault that the changes would bring in.
+    /// Every fault that the changes would bring in: a name taken, a reference that leads nowhere,
+    /// an object deleted while others use it, rules that cannot be told apart.
     pub fn next(&self, revision: u64, changes: &[Change]) -> Result<Self, Vec<RecordFault>> {
         let mut contents = Contents {
             revision,
-            records: self.0.records.clone(),
+            entries: self.0.entries.clone(),
+            ..Contents::default()
         };
         let mut faults = Vec::new();
+        let mut deleted = Vec::new();
         for change in changes {
             match change {
                 Change::Put(record) => {
                     let mut record = record.clone();
                     record.revision = revision;
-                    contents
-                        .records
-                        .insert((record.kind, record.id), Arc::new(record));
+                    contents.put(record, &mut faults);
                 }
-                Change::Delete { kind, id } => match contents.records.remove(&(*kind, *id)) {
-                    Some(_) if *kind == Kind::Gateway => contents
-                        .records
-                        .retain(|_, record| record.gateway != Some(*id)),
-                    Some(_) => {}
+                Change::Delete { kind, id } => match contents.entries.remove(&(*kind, *id)) {
+                    Some(entry) => {
+                        if *kind == Kind::Gateway {
+                            contents
+                                .entries
+                                .retain(|_, entry| entry.record.gateway != Some(*id));
+                        }
+                        deleted.push(entry.record);
+                    }
                     None => faults.push(RecordFault {
                         kind: *kind,
                         id: *id,
@@ -78,11 +113,7 @@ impl Configuration {
                 },
             }
         }
-        if faults.is_empty() {
-            contents.checked()
-        } else {
-            Err(faults)
-        }
+        contents.finish(&deleted, faults)
     }
 
     /// Returns the revision; it grows with each commit and never repeats.
@@ -92,7 +123,17 @@ impl Configuration {
 
     /// Returns one object's record.
     pub fn record(&self, kind: Kind, id: Uuid) -> Option<&Arc<Record>> {
-        self.0.records.get(&(kind, id))
+        self.0.entries.get(&(kind, id)).map(|entry| &entry.record)
+    }
+
+    /// Finds the record of the object of `kind` in `gateway` that an id or a name stands for.
+    pub fn find(&self, kind: Kind, gateway: Option<Uuid>, reference: &str) -> Option<&Arc<Record>> {
+        let id = match Uuid::try_parse(reference) {
+            Ok(id) => id,
+            Err(_) => *self.0.names.get(&(kind, gateway, reference.to_owned()))?,
+        };
+        self.record(kind, id)
+            .filter(|record| record.gateway == gateway)
     }
 
     /// Lists the records of `kind` in `gateway` (`None`: the gateways themselves), oldest id first.
@@ -102,105 +143,154 @@ impl Configuration {
         gateway: Option<Uuid>,
     ) -> impl DoubleEndedIterator<Item = &Arc<Record>> {
         self.0
-            .records
+            .entries
             .range((kind, Uuid::nil())..=(kind, Uuid::max()))
-            .map(|(_, record)| record)
+            .map(|(_, entry)| &entry.record)
             .filter(move |record| record.gateway == gateway)
     }
 
     /// Lists every record, gateways first, each kind by id.
     pub fn all_records(&self) -> impl Iterator<Item = &Arc<Record>> {
-        self.0.records.values()
+        self.0.entries.values().map(|entry| &entry.record)
+    }
+
+    /// Lists the objects that refer to an object, each kind by id: who would miss it.
+    pub fn used_by(&self, kind: Kind, id: Uuid) -> Vec<&Arc<Record>> {
+        self.0
+            .entries
+            .values()
+            .filter(|entry| entry.object.references().contains(&(kind, id)))
+            .map(|entry| &entry.record)
+            .collect()
+    }
+
+    /// Lists the gateways by id.
+    pub fn gateways(&self) -> impl Iterator<Item = &Arc<Gateway>> {
+        self.0.gateways.values().map(|tenant| &tenant.gateway)
+    }
+
+    /// Finds a gateway by its id or its name.
+    pub fn gateway(&self, reference: &str) -> Option<&Arc<Gateway>> {
+        let record = self.find(Kind::Gateway, None, reference)?;
+        self.0
+            .gateways
+            .get(&record.id)
+            .map(|tenant| &tenant.gateway)
+    }
+
+    /// Finds the gateway that a host name (without port) belongs to: one that lists it, else the
+    /// one whose subdomain it is under `base_domain`.
+    pub fn gateway_for_host(&self, host: &str, base_domain: &str) -> Option<&Arc<Gateway>> {
+        let host = host.to_ascii_lowercase();
+        let base = base_domain.to_ascii_lowercase();
+        let label = host
+            .strip_suffix(&base)
+            .and_then(|label| label.strip_suffix('.'));
+        self.gateways()
+            .find(|gateway| gateway.hosts().contains(&host))
+            .or_else(|| {
+                let label = label?;
+                self.gateways()
+                    .find(|gateway| gateway.subdomain().as_deref() == Some(label))
+            })
+    }
+
+    /// Returns the gateway that takes what no host name or key gives to another: the only one,
+    /// else the one marked as the default.
+    pub fn default_gateway(&self) -> Option<&Arc<Gateway>> {
+        let mut gateways = self.gateways();
+        match (gateways.next(), gateways.next()) {
+            (Some(only), None) => Some(only),
+            _ => self.gateways().find(|gateway| gateway.is_default()),
+        }
+    }
+
+    /// Lists a gateway's upstreams by id.
+    pub fn upstreams(&self, gateway: Uuid) -> &[Arc<Upstream>] {
+        self.tenant(gateway).map_or(&[], |tenant| &tenant.upstreams)
+    }
+
+    /// Lists every upstream that takes traffic in a gateway: its own, then those that stand
+    /// behind its endpoint services.
+    pub fn live_upstreams(&self, gateway: Uuid) -> impl Iterator<Item = &Arc<Upstream>> {
+        let endpoints = self
+            .services(gateway)
+            .iter()
+            .filter_map(|service| match service.to() {
+                ServiceTo::Endpoint(upstream) => Some(upstream),
+                ServiceTo::Upstream(_) => None,
+            });
+        self.upstreams(gateway).iter().chain(endpoints)
+    }
+
+    /// Finds one of a gateway's upstreams by its id or its name.
+    pub fn upstream(&self, gateway: Uuid, reference: &str) -> Option<&Arc<Upstream>> {
+        let id = self.find(Kind::Upstream, Some(gateway), reference)?.id;
+        match &self.0.entries.get(&(Kind::Upstream, id))?.object {
+            Object::Upstream(upstream) => Some(upstream),
+            Object::Gateway(_) | Object::Service(_) | Object::Rule(_) | Object::Key(_) => None,
+        }
+    }
+
+    /// Lists a gateway's services by id.
+    pub fn services(&self, gateway: Uuid) -> &[Arc<Service>] {
+        self.tenant(gateway).map_or(&[], |tenant| &tenant.services)
+    }
+
+    /// Finds one of a gateway's services by its id or its name.
+    pub fn service(&self, gateway: Uuid, reference: &str) -> Option<&Arc<Service>> {
+        let id = self.find(Kind::Service, Some(gateway), reference)?.id;
+        match &self.0.entries.get(&(Kind::Service, id))?.object {
+            Object::Service(service) => Some(service),
+            Object::Gateway(_) | Object::Upstream(_) | Object::Rule(_) | Object::Key(_) => None,
+        }
+    }
+
+    /// Lists a gateway's rules by id, those that are not active included.
+    pub fn rules(&self, gateway: Uuid) -> &[Arc<Rule>] {
+        self.tenant(gateway).map_or(&[], |tenant| &tenant.rules)
+    }
+
+    /// Returns a gateway's active rules, ready to be asked; `None` when it does not exist.
+    pub fn rule_set(&self, gateway: Uuid) -> Option<&RuleSet> {
+        self.tenant(gateway).map(|tenant| &tenant.rule_set)
+    }
+
+    /// Lists a gateway's keys by id.
+    pub fn keys(&self, gateway: Uuid) -> &[Arc<Key>] {
+        self.tenant(gateway).map_or(&[], |tenant| &tenant.keys)
+    }
+
+    /// Finds a key and the id of its gateway by the hash of the secret that a client sent.
+    pub fn key_by_hash(&self, hash: KeyHash) -> Option<(Uuid, &Arc<Key>)> {
+        self.0.keys.get(&hash).map(|(gateway, key)| (*gateway, key))
+    }
+
+    /// Finds a gateway by its id.
+    pub fn gateway_by_id(&self, id: Uuid) -> Option<&Arc<Gateway>> {
+        self.tenant(id).map(|tenant| &tenant.gateway)
+    }
+
+    fn tenant(&self, gateway: Uuid) -> Option<&Arc<Tenant>> {
+        self.0.gateways.get(&gateway)
     }
 }
 
 impl Contents {
-    fn checked(self) -> Result<Configuration, Vec<RecordFault>> {
-        let mut faults = Vec::new();
-        let mut names = BTreeMap::new();
-        for record in self.records.values() {
-            let mut fault = |cause| {
-                faults.push(RecordFault {
-                    kind: record.kind,
-                    id: record.id,
-                    name: record.name.clone(),
-                    cause,
-                });
-            };
-            let has_place = match record.gateway {
-                None => record.kind == Kind::Gateway,
-                Some(gateway) => {
-                    record.kind != Kind::Gateway
-                        && self.records.contains_key(&(Kind::Gateway, gateway))
-                }
-            };
-            if !has_place {
-                fault(RecordFaultCause::NoSuchGateway);
+    fn put(&mut self, record: Record, faults: &mut Vec<RecordFault>) {
+        match Object::of(&record) {
+            Ok(object) => {
+                let record = Arc::new(record);
+                let entry = Entry { record, object };
+                self.entries
+                    .insert((entry.record.kind, entry.record.id), entry);
             }
-            if names
-                .insert((record.kind, record.gateway, &record.name), record.id)
-                .is_some()
-            {
-                fault(RecordFaultCause::NameTaken);
-            }
+            Err(found) => faults.push(RecordFault {
+                kind: record.kind,
+                id: record.id,
+                name: record.name,
+                cause: RecordFaultCause::Invalid(found),
+            }),
         }
-        if faults.is_empty() {
-            Ok(Configuration(Arc::new(self)))
-        } else {
-            Err(faults)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(kind: Kind, id: u128, gateway: Option<u128>, name: &str) -> Record {
-        Record {
-            kind,
-            id: Uuid::from_u128(id),
-            gateway: gateway.map(Uuid::from_u128),
-            name: name.into(),
-            spec: serde_json::json!({ "name": name }),
-            secrets: BTreeMap::new(),
-            revision: 1,
-            created_at_ms: 0,
-            updated_at_ms: 0,
-        }
-    }
-
-    #[test]
-    fn deleting_a_gateway_takes_what_belongs_to_it() {
-        let before = Configuration::from_records(
-            1,
-            vec![
-                record(Kind::Gateway, 1, None, "a"),
-                record(Kind::Key, 2, Some(1), "k"),
-            ],
-        )
-        .unwrap();
-        let after = before
-            .next(
-                2,
-                &[Change::Delete {
-                    kind: Kind::Gateway,
-                    id: Uuid::from_u128(1),
-                }],
-            )
-            .unwrap();
-        assert_eq!(after.all_records().count(), 0);
-        assert_eq!(before.all_records().count(), 2);
-    }
-
-    #[test]
-    fn a_put_carries_the_new_revision() {
-        let next = Configuration::empty()
-            .next(7, &[Change::Put(record(Kind::Gateway, 1, None, "a"))])
-            .unwrap();
-        assert_eq!(
-            next.records(Kind::Gateway, None).next().unwrap().revision,
-            7
-        );
     }
 }

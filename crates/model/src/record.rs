@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Kind, Secret};
+use crate::{Faults, Kind, Secret};
 
 /// One object as the store keeps it: its canonical JSON without secrets, and the secrets beside it.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,4 +73,35 @@ pub enum RecordFaultCause {
     /// A deletion names an object that does not exist.
     #[error("it does not exist")]
     NotFound,
+    /// A deletion would leave others without what they use.
+    #[error("it is being used by {}", used_by(by))]
+    InUse {
+        /// Who uses it: kind and name.
+        by: Vec<(Kind, String)>,
+    },
+    /// Its document is at fault, by itself or together with others.
+    #[error("{0}")]
+    Invalid(Faults),
+}
+
+/// Words who uses an object: `2 services: a, b`.
+pub fn used_by(users: &[(Kind, String)]) -> String {
+    let mut parts = Vec::new();
+    for kind in Kind::ALL {
+        let names: Vec<&str> = users
+            .iter()
+            .filter(|(user_kind, _)| *user_kind == kind)
+            .map(|(_, name)| name.as_str())
+            .collect();
+        match names.len() {
+            0 => {}
+            1 => parts.push(format!("1 {kind}: {}", names.join(", "))),
+            count => parts.push(format!(
+                "{count} {}: {}",
+                kind.collection(),
+                names.join(", ")
+            )),
+        }
+    }
+    parts.join("; ")
 }
