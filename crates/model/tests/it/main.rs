@@ -1,0 +1,12 @@
+//! The model from outside: documents in, records and faults out.
+
+#[cfg(test)]
+mod configurations;
+#[cfg(test)]
+mod documents;
+#[cfg(test)]
+mod kit;
+#[cfg(test)]
+mod routes;
+#[cfg(test)]
+mod secrets;
