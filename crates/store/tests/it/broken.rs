@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use ai_gateway_store::{Broken, CommitError, Condition, KeyError, OpenError, Store};
 use sqlx::Connection as _;
 
-use crate::kit::{CANARY, gateway, listing, open, options, put, try_put, upstream};
+use crate::kit::{CANARY, Random, gateway, listing, open, options, put, try_put, upstream};
 
 /// Makes a store with two revisions, closed, so that its last good configuration is the newest.
 async fn filled() -> tempfile::TempDir {
@@ -308,17 +308,4 @@ async fn no_damage_to_the_file_is_served_as_a_configuration() {
     }
     // Much of a small file is free space, where damage does no harm.
     assert!(found > 50, "{found} found, {harmless} harmless");
-}
-
-/// A small generator, seeded, so that a failure can be seen again.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % limit
-    }
 }

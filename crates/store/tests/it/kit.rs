@@ -125,11 +125,25 @@ pub(crate) fn found_in_files(dir: &Path, needle: &str) -> Vec<String> {
         .unwrap()
         .map(|entry| entry.unwrap())
         .filter(|entry| {
-            let contents = std::fs::read(entry.path()).unwrap();
+            // A file that is about to be renamed is read under its new name, or at the next look.
+            let contents = std::fs::read(entry.path()).unwrap_or_default();
             contents
                 .windows(needle.len())
                 .any(|window| window == needle.as_bytes())
         })
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect()
+}
+
+/// A small generator, seeded, so that a failure can be seen again.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % limit
+    }
 }
