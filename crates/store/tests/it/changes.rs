@@ -2,8 +2,9 @@
 
 use std::{os::unix::fs::PermissionsExt as _, time::Duration};
 
-use ai_gateway_model::{Change, Kind};
-use ai_gateway_store::{CommitError, OpenError, Store};
+use ai_gateway_model::{Change, Configuration, Kind, Secret};
+use ai_gateway_store::{CommitError, Condition, OpenError, Store};
+use proptest::prelude::{ProptestConfig, Strategy, any, prop_oneof, proptest};
 use uuid::Uuid;
 
 use crate::kit::{
@@ -310,4 +311,70 @@ async fn the_change_log_keeps_as_many_revisions_as_it_was_told() {
             .await
             .unwrap();
     assert_eq!(revisions, [8, 9, 10]);
+}
+
+/// One step of a script: put the object of this number, with a secret or without, or delete it.
+#[derive(Clone, Debug)]
+enum Act {
+    Put(u128, Option<String>),
+    Delete(u128),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        3 => (0_u128..6, proptest::option::of("[a-z\"\\\\\u{e9}]{0,8}")).prop_map(|(id, secret)| Act::Put(id, secret)),
+        1 => (0_u128..6).prop_map(Act::Delete),
+    ]
+}
+
+impl Act {
+    fn change(&self, current: &Configuration) -> Option<Change> {
+        match self {
+            Self::Put(id, secret) => {
+                let mut record = upstream(id + 10, 1, &format!("u{id}"), "");
+                record.secrets.clear();
+                if let Some(secret) = secret {
+                    record
+                        .secrets
+                        .insert(SLOT.to_owned(), Secret::new(secret.clone()));
+                }
+                Some(Change::Put(record))
+            }
+            Self::Delete(id) => {
+                let (kind, id) = (Kind::Upstream, Uuid::from_u128(id + 10));
+                current
+                    .record(kind, id)
+                    .map(|_| Change::Delete { kind, id })
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is put and deleted, in however many commits: what is read back is what was there.
+    #[test]
+    fn any_script_of_changes_is_read_back_as_it_was(script in proptest::collection::vec((act(), any::<bool>()), 1..20)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let dir = tempfile::tempdir().unwrap();
+            let mut store = open(dir.path()).await;
+            put(&store, &[gateway(1, "g")]).await;
+            for (act, restart) in script {
+                store
+                    .commit("test", |current| Ok::<_, ()>(act.change(current).into_iter().collect()))
+                    .await
+                    .unwrap();
+                if restart {
+                    let before = (store.current().revision(), listing(&store));
+                    store.close().await;
+                    drop(store);
+                    store = open(dir.path()).await;
+                    assert!(matches!(store.condition(), Condition::Ready), "{store:?}");
+                    assert_eq!((store.current().revision(), listing(&store)), before);
+                }
+            }
+        });
+    }
 }
