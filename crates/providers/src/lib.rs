@@ -1,1 +1,46 @@
 //! Translates requests, answers, streams and errors between dialects.
+//!
+//! Pure: bytes in, bytes out; no socket, clock, task or environment. In the order a request meets
+//! them:
+//!
+//! * [`Surface`] says what the client called, [`Intake`] reads from its body what routing needs;
+//! * [`provider`] knows the providers, [`Dialect`] the wire formats they speak;
+//! * [`encode`] writes the request for one target, and leaves an [`Exchange`] that brings its
+//!   answer back: [`Exchange::response`] whole, [`Exchange::stream`] event by event;
+//! * [`classify`] says what a target's refusal means, [`translate_error`] and [`render_error`]
+//!   write errors in the client's dialect.
+//!
+//! Where client and target speak the same dialect the bytes pass through: nothing that this crate
+//! does not know is lost. Where they do not, a request goes through one neutral form of ordered
+//! content blocks, so that a dialect is one folder, not one per pair.
+
+mod anthropic;
+mod dialect;
+mod error;
+mod exchange;
+mod fault;
+mod intake;
+mod json;
+mod models;
+mod neutral;
+mod openai;
+mod relay;
+mod sse;
+mod table;
+mod usage;
+
+pub use dialect::{Dialect, Surface, dialect_of_path};
+pub use error::{GatewayError, render_error, translate_error};
+pub use exchange::{
+    EncodeError, Encoded, EncodedBody, Exchange, Response, ResponseFault, Stamp, TargetTraits,
+    encode,
+};
+pub use fault::{FaultClass, ProviderFault, classify};
+pub use intake::{Intake, IntakeError};
+pub use models::{ModelEntry, render_models};
+pub use relay::{StreamFault, StreamRelay};
+pub use table::{
+    Auth, AuthScheme, DeveloperRole, MaxTokensField, Probe, Provider, Quirks, StreamUsage,
+    TextParts, ToolIds, join_url_path, provider, provider_names,
+};
+pub use usage::Usage;

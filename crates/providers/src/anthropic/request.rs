@@ -1,0 +1,9 @@
+//! Requests.
+
+mod read;
+mod settings;
+mod write;
+mod write_content;
+
+pub(crate) use read::read_request;
+pub(crate) use write::write_request;

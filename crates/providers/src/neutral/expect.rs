@@ -1,0 +1,75 @@
+//! Checks of a field's type that name the field.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use serde_json::value::RawValue;
+
+use crate::exchange::EncodeError;
+use crate::json::{Object, Sort, Text, items};
+
+pub(crate) fn wrong(raw: &RawValue, field: impl Display, expected: &str) -> EncodeError {
+    EncodeError::new(
+        field,
+        format!("must be {expected}, and is {}", Sort::of(raw).name()),
+    )
+}
+
+pub(crate) fn text<'a>(raw: &'a RawValue, field: impl Display) -> Result<Text<'a>, EncodeError> {
+    Text::of(raw).ok_or_else(|| wrong(raw, field, "a string"))
+}
+
+pub(crate) fn string<'a>(
+    raw: &'a RawValue,
+    field: impl Display,
+) -> Result<Cow<'a, str>, EncodeError> {
+    text(raw, field).map(Text::into_decoded)
+}
+
+pub(crate) fn object<'a>(
+    raw: &'a RawValue,
+    field: impl Display,
+) -> Result<Object<'a>, EncodeError> {
+    Object::of(raw).ok_or_else(|| wrong(raw, field, "an object"))
+}
+
+pub(crate) fn array(raw: &RawValue, field: impl Display) -> Result<Vec<&RawValue>, EncodeError> {
+    items(raw).ok_or_else(|| wrong(raw, field, "an array"))
+}
+
+pub(crate) fn bool(raw: &RawValue, field: impl Display) -> Result<bool, EncodeError> {
+    serde_json::from_str(raw.get()).map_err(|_| wrong(raw, field, "a boolean"))
+}
+
+/// A whole number that is not negative.
+pub(crate) fn count(raw: &RawValue, field: impl Display) -> Result<u64, EncodeError> {
+    serde_json::from_str(raw.get()).map_err(|_| {
+        EncodeError::new(
+            field,
+            format!(
+                "must be a whole number from 0, and is {}",
+                raw.get().chars().take(40).collect::<String>()
+            ),
+        )
+    })
+}
+
+/// A number, kept as written.
+pub(crate) fn number(raw: &RawValue, field: impl Display) -> Result<&RawValue, EncodeError> {
+    match Sort::of(raw) {
+        Sort::Number => Ok(raw),
+        _ => Err(wrong(raw, field, "a number")),
+    }
+}
+
+/// A string that must be there.
+pub(crate) fn required_string<'a>(
+    object: &Object<'a>,
+    name: &str,
+    at: impl Display,
+) -> Result<Cow<'a, str>, EncodeError> {
+    match object.get(name) {
+        Some(raw) => string(raw, format_args!("{at}.{name}")),
+        None => Err(EncodeError::new(format_args!("{at}.{name}"), "is required")),
+    }
+}

@@ -1,0 +1,9 @@
+//! Requests.
+
+mod read;
+mod read_message;
+mod write;
+mod write_message;
+
+pub(crate) use read::read_request;
+pub(crate) use write::write_request;

@@ -1,0 +1,308 @@
+//! Streams of events from a target to its client.
+
+mod translation;
+
+pub(crate) use translation::HeldText;
+
+use bytes::Bytes;
+
+use crate::dialect::Dialect;
+use crate::error::{ErrorBody, GatewayError, render_error_event};
+use crate::exchange::Exchange;
+use crate::fault::{FaultClass, classify_event};
+use crate::neutral::Event;
+use crate::sse::{Frame, Framer};
+use crate::usage::Usage;
+use crate::{anthropic, openai};
+
+use self::translation::Translation;
+
+/// Brings a stream of events from a target to its client, event by event.
+///
+/// How the bytes are cut makes no difference. Between dialects each event is translated; within
+/// one it passes through as it is, once it is seen to be whole and well-formed. Memory is bounded:
+/// one event, and what parallel tool calls hold back.
+#[derive(Debug)]
+pub struct StreamRelay {
+    exchange: Exchange,
+    framer: Framer,
+    reader: Reader,
+    translation: Option<Translation>,
+    seen: Seen,
+    failed: Option<StreamFault>,
+}
+
+/// What a stream has shown so far.
+#[derive(Debug, Default)]
+struct Seen {
+    meaningful: bool,
+    done: bool,
+    usage: Usage,
+    events: u64,
+    error: Option<ErrorBody>,
+}
+
+/// Reads the events of the target's dialect.
+#[derive(Debug)]
+enum Reader {
+    OpenAi(openai::Reader),
+    Anthropic(anthropic::Reader),
+}
+
+/// Why a stream can't go on. What was written before it stands, nothing may follow but an error
+/// event.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StreamFault {
+    /// The provider reported an error.
+    #[error("the provider reported an error: {message}")]
+    ErrorEvent {
+        /// What it means.
+        class: FaultClass,
+        /// The provider's own words, at most 1 KiB of them; may quote the request.
+        message: String,
+        /// The error as the last event of the client's stream, for a stream that has begun.
+        event: Bytes,
+    },
+    /// An event is not what the dialect says it should be. It was not passed on.
+    #[error("the provider sent a malformed event")]
+    Malformed,
+    /// The stream ended before the answer did.
+    #[error("the stream ended before the answer did")]
+    Truncated,
+    /// An event, or what has to be held back, is larger than the bound.
+    #[error("the provider sent more than can be held")]
+    TooLarge,
+}
+
+impl StreamFault {
+    /// What it means for the target.
+    pub const fn class(&self) -> FaultClass {
+        match self {
+            Self::ErrorEvent { class, .. } => *class,
+            Self::Malformed | Self::Truncated | Self::TooLarge => FaultClass::ServerError,
+        }
+    }
+}
+
+impl StreamRelay {
+    pub(crate) fn new(exchange: Exchange) -> Self {
+        let translation = (!exchange.passes_through()).then(|| Translation::new(&exchange));
+        let reader = match exchange.target {
+            Dialect::OpenAiChat => Reader::OpenAi(openai::Reader::new(&exchange)),
+            Dialect::AnthropicMessages => Reader::Anthropic(anthropic::Reader::default()),
+        };
+        Self {
+            exchange,
+            framer: Framer::default(),
+            reader,
+            translation,
+            seen: Seen::default(),
+            failed: None,
+        }
+    }
+
+    /// Takes the target's next bytes and appends to `out` what the client is to get for them.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamFault`] when the stream can't go on. What `out` got in the same call comes before
+    /// it and stands. Every later call fails alike.
+    pub fn push(&mut self, chunk: Bytes, out: &mut impl Extend<Bytes>) -> Result<(), StreamFault> {
+        if let Some(fault) = &self.failed {
+            return Err(fault.clone());
+        }
+        self.framer.push(chunk);
+        let result = loop {
+            match self.framer.next() {
+                Ok(Some(event)) => {
+                    if let Err(fault) = self.take(event, out) {
+                        break Err(fault);
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(_) => break Err(StreamFault::TooLarge),
+            }
+        };
+        self.flush(out);
+        result.inspect_err(|fault| self.failed = Some(fault.clone()))
+    }
+
+    /// Says that the target's stream has ended, and appends to `out` what the client still needs.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamFault::Truncated`] when the answer is not whole; what went wrong before, if
+    /// anything did.
+    pub fn end(&mut self, out: &mut impl Extend<Bytes>) -> Result<(), StreamFault> {
+        if let Some(fault) = &self.failed {
+            return Err(fault.clone());
+        }
+        let result = self.close(out);
+        result.inspect_err(|fault| self.failed = Some(fault.clone()))
+    }
+
+    /// Tells whether anything of the answer itself has come: a token, a piece of a tool call, of
+    /// thinking, of a refusal. From then on the request can't be tried elsewhere unnoticed.
+    pub const fn has_meaningful_event(&self) -> bool {
+        self.seen.meaningful
+    }
+
+    /// Tells whether the stream has proved to be whole: every choice has its reason for the end,
+    /// or the dialect's last event has come.
+    pub fn is_whole(&self) -> bool {
+        self.seen.done
+            || match &self.reader {
+                Reader::OpenAi(reader) => reader.is_finished(),
+                Reader::Anthropic(_) => false,
+            }
+    }
+
+    /// What the exchange has used so far. Its counts are final once
+    /// [`complete`](Usage::complete) is set.
+    pub const fn usage(&self) -> Usage {
+        self.seen.usage
+    }
+
+    /// How many events with anything of the answer in them have come: about the number of
+    /// tokens, for providers that send each by itself.
+    pub const fn output_events(&self) -> u64 {
+        self.seen.events
+    }
+
+    fn take(&mut self, event: Bytes, out: &mut impl Extend<Bytes>) -> Result<(), StreamFault> {
+        let frame = Frame::of(&event);
+        let data = frame.data.as_deref().unwrap_or_default();
+        if data.iter().all(u8::is_ascii_whitespace) {
+            // A comment, or nothing: it keeps a connection alive, and means nothing elsewhere.
+            if self.translation.is_none() {
+                out.extend([event]);
+            }
+            return Ok(());
+        }
+        let text = std::str::from_utf8(data).map_err(|_| StreamFault::Malformed)?;
+        let shown = self.read(text)?;
+        if let Some(said) = self.seen.error.take() {
+            return Err(self.reported(&said));
+        }
+        let hides_usage = shown == Shown::UsageOnly && !self.exchange.shows_usage;
+        if self.translation.is_none() && !hides_usage {
+            out.extend([event]);
+        }
+        Ok(())
+    }
+
+    /// Reads one event's data, and writes it for the client where it has to be translated.
+    fn read(&mut self, data: &str) -> Result<Shown, StreamFault> {
+        let Self {
+            reader,
+            translation,
+            seen,
+            ..
+        } = self;
+        let mut emit = |event: Event<'_>| {
+            seen.note(&event);
+            match translation {
+                Some(translation) => translation.write(event),
+                None => {
+                    if let Event::Error(said) = event {
+                        seen.error = Some(said);
+                    }
+                }
+            }
+        };
+        let shown = match reader {
+            Reader::OpenAi(reader) => reader.read(data, &mut emit),
+            Reader::Anthropic(reader) => reader.read(data, &mut emit),
+        };
+        if let Some(translation) = translation {
+            if translation.holds_too_much() {
+                return Err(StreamFault::TooLarge);
+            }
+            seen.error = seen.error.take().or_else(|| translation.take_error());
+        }
+        shown.ok_or(StreamFault::Malformed)
+    }
+
+    fn reported(&self, said: &ErrorBody) -> StreamFault {
+        let class = classify_event(self.exchange.target, said);
+        let message = match said.message.as_str() {
+            "" => "the provider gave up and did not say why",
+            message => message,
+        };
+        let error = GatewayError {
+            status: class.status(),
+            code: class.as_str(),
+            message,
+            param: None,
+            request_id: None,
+        };
+        StreamFault::ErrorEvent {
+            class,
+            message: said.message.clone(),
+            event: render_error_event(self.exchange.client, &error),
+        }
+    }
+
+    fn flush(&mut self, out: &mut impl Extend<Bytes>) {
+        if let Some(translation) = &mut self.translation {
+            out.extend(translation.take_written());
+        }
+    }
+
+    fn close(&mut self, out: &mut impl Extend<Bytes>) -> Result<(), StreamFault> {
+        // Some leave out the empty line behind their last event.
+        let rest = self.framer.finish();
+        if Frame::of(&rest).data.is_some() {
+            let is_ended = rest.ends_with(b"\n") || rest.ends_with(b"\r");
+            let ending = if is_ended { "\n" } else { "\n\n" };
+            let taken = self.take([&rest, ending.as_bytes()].concat().into(), out);
+            if let Err(fault) = taken {
+                self.flush(out);
+                // Half an event is no malformed one.
+                return Err(match fault {
+                    StreamFault::Malformed => StreamFault::Truncated,
+                    fault => fault,
+                });
+            }
+        }
+        if !self.is_whole() {
+            self.flush(out);
+            return Err(StreamFault::Truncated);
+        }
+        match &mut self.translation {
+            Some(translation) => translation.write(Event::Done),
+            None => {
+                if self.exchange.target == Dialect::OpenAiChat && !self.seen.done {
+                    out.extend([Bytes::from_static(b"data: [DONE]\n\n")]);
+                }
+            }
+        }
+        self.seen.done = true;
+        self.flush(out);
+        Ok(())
+    }
+}
+
+impl Seen {
+    fn note(&mut self, event: &Event<'_>) {
+        if event.is_meaningful() {
+            self.meaningful = true;
+            self.events += 1;
+        }
+        match event {
+            Event::Usage(usage) => self.usage = *usage,
+            Event::Done => self.done = true,
+            _ => {}
+        }
+    }
+}
+
+/// What an event has for the client.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Shown {
+    /// Something, or nothing that would have to be hidden.
+    Anything,
+    /// The usage and nothing else, in a form that the client has to ask for.
+    UsageOnly,
+}

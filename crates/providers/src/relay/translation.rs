@@ -1,0 +1,135 @@
+//! Events of one dialect into events of another.
+
+use bytes::Bytes;
+
+use crate::dialect::Dialect;
+use crate::error::ErrorBody;
+use crate::exchange::Exchange;
+use crate::json::Text;
+use crate::neutral::{Event, Stop, ToolNames};
+use crate::{anthropic, openai};
+
+/// Writes events for the client.
+#[derive(Debug)]
+pub(super) struct Translation {
+    writer: Writer,
+    tool_names: ToolNames,
+    format_tool: Option<String>,
+    /// The call that stands in for a form of the answer's text.
+    format_slot: Option<usize>,
+    is_done: bool,
+    error: Option<ErrorBody>,
+}
+
+#[derive(Debug)]
+enum Writer {
+    OpenAi(openai::Writer),
+    Anthropic(anthropic::Writer),
+}
+
+impl Translation {
+    pub(super) fn new(exchange: &Exchange) -> Self {
+        Self {
+            writer: match exchange.client {
+                Dialect::OpenAiChat => Writer::OpenAi(openai::Writer::new(exchange)),
+                Dialect::AnthropicMessages => Writer::Anthropic(anthropic::Writer::new(exchange)),
+            },
+            tool_names: exchange.tool_names.clone(),
+            format_tool: exchange.format_tool.clone(),
+            format_slot: None,
+            is_done: false,
+            error: None,
+        }
+    }
+
+    /// Writes what an event is in the client's dialect. Nothing follows an error or the end.
+    pub(super) fn write(&mut self, event: Event<'_>) {
+        if self.is_done || self.error.is_some() {
+            return;
+        }
+        match event {
+            Event::Error(said) => self.error = Some(said),
+            Event::Done => {
+                self.is_done = true;
+                self.forward(Event::Done);
+            }
+            Event::ToolBegin { slot, name, .. } if self.format_tool.as_deref() == Some(name) => {
+                self.format_slot = Some(slot);
+            }
+            Event::ToolBegin { slot, id, name } => {
+                let name = self.tool_names.own(name).to_owned();
+                self.forward(Event::ToolBegin {
+                    slot,
+                    id,
+                    name: &name,
+                });
+            }
+            Event::ToolInput { slot, piece } if self.format_slot == Some(slot) => {
+                self.forward(Event::Text(piece));
+            }
+            Event::ToolEnd { slot } if self.format_slot == Some(slot) => {}
+            Event::Finish {
+                stop: Stop::ToolUse,
+                ..
+            } if self.format_slot.is_some() => self.forward(Event::Finish {
+                stop: Stop::End,
+                sequence: None,
+            }),
+            event => self.forward(event),
+        }
+    }
+
+    pub(super) fn take_written(&mut self) -> Option<Bytes> {
+        let written = match &mut self.writer {
+            Writer::OpenAi(writer) => writer.take_written(),
+            Writer::Anthropic(writer) => writer.take_written(),
+        };
+        (!written.is_empty()).then(|| Bytes::from(written))
+    }
+
+    pub(super) const fn take_error(&mut self) -> Option<ErrorBody> {
+        self.error.take()
+    }
+
+    /// Tells whether more is held back than may be.
+    pub(super) fn holds_too_much(&self) -> bool {
+        let held = match &self.writer {
+            Writer::OpenAi(writer) => writer.held_bytes(),
+            Writer::Anthropic(writer) => writer.held_bytes(),
+        };
+        held > HELD_LIMIT_BYTES
+    }
+
+    fn forward(&mut self, event: Event<'_>) {
+        match &mut self.writer {
+            Writer::OpenAi(writer) => writer.write(event),
+            Writer::Anthropic(writer) => writer.write(event),
+        }
+    }
+}
+
+/// The most that is held back of one stream: thinking until it is signed, calls of tools that come
+/// side by side.
+const HELD_LIMIT_BYTES: usize = 4 * 1024 * 1024;
+
+/// A growing string, as JSON escapes it.
+#[derive(Debug, Default)]
+pub(crate) struct HeldText(String);
+
+impl HeldText {
+    pub(crate) fn push(&mut self, piece: &Text<'_>) {
+        self.0.push_str(piece.escaped());
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn take(&mut self) -> Text<'static> {
+        Text::from_escaped(&std::mem::take(&mut self.0))
+    }
+}

@@ -1,0 +1,198 @@
+//! One row a provider.
+
+use crate::dialect::Dialect;
+use crate::table::{Auth, AuthScheme, Probe, Provider, Quirks, StreamUsage, ToolIds};
+
+const BEARER: Auth = Auth {
+    header: "authorization",
+    scheme: AuthScheme::Bearer,
+};
+
+const LIST_MODELS: Probe = Probe {
+    method: "GET",
+    path: "/models",
+};
+
+/// A provider that speaks OpenAI's dialect at the usual paths.
+const fn openai_like(name: &'static str, base_url: &'static str, quirks: Quirks) -> Provider {
+    Provider {
+        name,
+        dialect: Dialect::OpenAiChat,
+        base_url,
+        chat_path: "/chat/completions",
+        probe: LIST_MODELS,
+        auth: BEARER,
+        required_headers: &[],
+        quirks,
+    }
+}
+
+/// The same, for a server of one's own that may ask for no credential.
+const fn own_server(name: &'static str, base_url: &'static str) -> Provider {
+    Provider {
+        auth: Auth {
+            header: "authorization",
+            scheme: AuthScheme::Optional,
+        },
+        ..openai_like(name, base_url, Quirks::COMPATIBLE)
+    }
+}
+
+pub(super) const ALL: &[Provider] = &[
+    openai_like("openai", "https://api.openai.com/v1", Quirks::NONE),
+    Provider {
+        name: "anthropic",
+        dialect: Dialect::AnthropicMessages,
+        base_url: "https://api.anthropic.com/v1",
+        chat_path: "/messages",
+        probe: LIST_MODELS,
+        auth: Auth {
+            header: "x-api-key",
+            scheme: AuthScheme::Plain,
+        },
+        required_headers: &[("anthropic-version", "2023-06-01")],
+        quirks: Quirks {
+            tool_ids: ToolIds::Plain,
+            ..Quirks::NONE
+        },
+    },
+    openai_like(
+        "mistral",
+        "https://api.mistral.ai/v1",
+        Quirks {
+            tool_ids: ToolIds::NineAlphanumeric,
+            stream_usage: StreamUsage::Always,
+            any_tool: "any",
+            renamed: &[("seed", "random_seed")],
+            refused: &[
+                "logit_bias",
+                "logprobs",
+                "top_logprobs",
+                "user",
+                "store",
+                "metadata",
+                "service_tier",
+                "reasoning_effort",
+                "prompt_cache_key",
+                "safety_identifier",
+                "verbosity",
+                "stream_options",
+            ],
+            ..Quirks::COMPATIBLE
+        },
+    ),
+    openai_like(
+        "groq",
+        "https://api.groq.com/openai/v1",
+        Quirks {
+            refused: &[
+                "logit_bias",
+                "logprobs",
+                "top_logprobs",
+                "store",
+                "metadata",
+                "prompt_cache_key",
+                "safety_identifier",
+                "verbosity",
+            ],
+            ..Quirks::COMPATIBLE
+        },
+    ),
+    openai_like(
+        "deepseek",
+        "https://api.deepseek.com/v1",
+        Quirks {
+            takes_reasoning_back: true,
+            ..Quirks::COMPATIBLE
+        },
+    ),
+    openai_like("xai", "https://api.x.ai/v1", Quirks::COMPATIBLE),
+    openai_like(
+        "openrouter",
+        "https://openrouter.ai/api/v1",
+        Quirks {
+            text_parts: crate::table::TextParts::Kept,
+            ..Quirks::COMPATIBLE
+        },
+    ),
+    openai_like(
+        "together",
+        "https://api.together.xyz/v1",
+        Quirks::COMPATIBLE,
+    ),
+    openai_like(
+        "fireworks",
+        "https://api.fireworks.ai/inference/v1",
+        Quirks::COMPATIBLE,
+    ),
+    openai_like(
+        "cerebras",
+        "https://api.cerebras.ai/v1",
+        Quirks {
+            refused: &[
+                "frequency_penalty",
+                "presence_penalty",
+                "logit_bias",
+                "store",
+                "metadata",
+            ],
+            ..Quirks::COMPATIBLE
+        },
+    ),
+    Provider {
+        // It lists no models; a request without a body is refused before it costs anything.
+        chat_path: "/chat/completions",
+        ..openai_like(
+            "perplexity",
+            "https://api.perplexity.ai",
+            Quirks::COMPATIBLE,
+        )
+    },
+    openai_like(
+        "nvidia",
+        "https://integrate.api.nvidia.com/v1",
+        Quirks::COMPATIBLE,
+    ),
+    openai_like(
+        "deepinfra",
+        "https://api.deepinfra.com/v1/openai",
+        Quirks::COMPATIBLE,
+    ),
+    openai_like(
+        "huggingface",
+        "https://router.huggingface.co/v1",
+        Quirks::COMPATIBLE,
+    ),
+    openai_like(
+        "cohere",
+        "https://api.cohere.com/compatibility/v1",
+        Quirks {
+            refused: &[
+                "logit_bias",
+                "top_logprobs",
+                "n",
+                "parallel_tool_calls",
+                "user",
+                "store",
+                "metadata",
+                "service_tier",
+                "prediction",
+            ],
+            ..Quirks::COMPATIBLE
+        },
+    ),
+    openai_like(
+        "gemini-openai",
+        "https://generativelanguage.googleapis.com/v1beta/openai",
+        Quirks {
+            refused: &["store", "metadata", "logit_bias", "user", "service_tier"],
+            ..Quirks::COMPATIBLE
+        },
+    ),
+    own_server("ollama", "http://localhost:11434/v1"),
+    own_server("vllm", "http://localhost:8000/v1"),
+    own_server("sglang", "http://localhost:30000/v1"),
+    own_server("llama.cpp", "http://localhost:8080/v1"),
+    own_server("lmstudio", "http://localhost:1234/v1"),
+    own_server("openai-compatible", "http://localhost:8000/v1"),
+];
