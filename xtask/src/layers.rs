@@ -290,32 +290,33 @@ fn short(name: &str) -> &str {
 mod tests {
     use super::{Edge, TABLE, check_closure, check_edges};
 
-    #[track_caller]
-    fn check(user: &str, used: &str, is_for_tests: bool, is_allowed: bool) {
-        let edge = Edge {
+    fn problems(user: &str, used: &str, is_for_tests: bool) -> usize {
+        check_edges(&[Edge {
             user: user.into(),
             used: used.into(),
             is_for_tests,
-        };
-        assert_eq!(
-            check_edges(std::slice::from_ref(&edge)).is_empty(),
-            is_allowed,
-            "{edge:?}"
-        );
+        }])
+        .len()
     }
 
     #[test]
     fn an_edge_outside_the_table_is_a_problem() {
-        check("ai-gateway-balancer", "ai-gateway-health", false, true);
-        check("ai-gateway-health", "ai-gateway-balancer", false, false);
-        check("ai-gateway-proxy", "ai-gateway-store", false, false);
-        check("gateway-admin", "ai-gateway-proxy", false, false);
+        assert_eq!(
+            problems("ai-gateway-balancer", "ai-gateway-health", false),
+            0
+        );
+        assert_eq!(
+            problems("ai-gateway-health", "ai-gateway-balancer", false),
+            1
+        );
+        assert_eq!(problems("ai-gateway-proxy", "ai-gateway-store", false), 1);
+        assert_eq!(problems("gateway-admin", "ai-gateway-proxy", false), 1);
     }
 
     #[test]
     fn what_tests_may_use_the_crate_itself_may_not() {
-        check("ai-gateway-proxy", "ai-gateway-testkit", true, true);
-        check("ai-gateway-proxy", "ai-gateway-testkit", false, false);
+        assert_eq!(problems("ai-gateway-proxy", "ai-gateway-testkit", true), 0);
+        assert_eq!(problems("ai-gateway-proxy", "ai-gateway-testkit", false), 1);
     }
 
     #[test]
