@@ -1,7 +1,8 @@
 //! The packages that a pure crate may be built on.
 //!
 //! None of them opens a socket or starts a task by itself. `getrandom` is there for `uuid`, whose
-//! random constructors no pure crate calls, and `libc` for `cpufeatures` and `getrandom`.
+//! random constructors no pure crate calls, `libc` for `cpufeatures` and `getrandom`, and `jiff` for
+//! reading points in time, never the present one.
 
 use std::collections::BTreeSet;
 
@@ -39,9 +40,9 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "cfg-if",
             "cpufeatures",
             "crypto-common",
-            "deserr",
             "digest",
             "equivalent",
+            "foldhash",
             "form_urlencoded",
             "generic-array",
             "getrandom",
@@ -58,6 +59,8 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "idna_adapter",
             "indexmap",
             "itoa",
+            "jiff",
+            "jiff-core",
             "libc",
             "litemap",
             "memchr",

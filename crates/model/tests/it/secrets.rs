@@ -71,11 +71,15 @@ fn a_target_that_stays_keeps_its_name() {
     // Its key changes in its place.
     check_names(
         &[a.clone(), c.clone()],
-        &[b.clone(), c.clone()],
+        &[b, c.clone()],
         &["openai-0=b", "anthropic-1=c"],
     );
     // A new one gets a new name.
-    check_names(&[a.clone()], &[c, a], &["anthropic-0=c", "openai-0=a"]);
+    check_names(
+        std::slice::from_ref(&a),
+        &[c, a.clone()],
+        &["anthropic-0=c", "openai-0=a"],
+    );
 }
 
 #[test]
