@@ -253,7 +253,12 @@ impl StreamRelay {
     fn close(&mut self, out: &mut impl Extend<Bytes>) -> Result<(), StreamFault> {
         // Some leave out the empty line behind their last event.
         let rest = self.framer.finish();
-        if Frame::of(&rest).data.is_some() {
+        if self.translation.is_none()
+            && !rest.is_empty()
+            && rest.iter().all(u8::is_ascii_whitespace)
+        {
+            out.extend([rest]);
+        } else if Frame::of(&rest).data.is_some() {
             let is_ended = rest.ends_with(b"\n") || rest.ends_with(b"\r");
             let ending = if is_ended { "\n" } else { "\n\n" };
             let taken = self.take([&rest, ending.as_bytes()].concat().into(), out);

@@ -23,7 +23,8 @@ pub(crate) struct Writer {
     thinking: HeldText,
     /// For each call, whether any of its input has come.
     calls: Vec<bool>,
-    is_finished: bool,
+    /// Why the answer ended; said only once it is known to be whole.
+    finish: Option<Stop>,
 }
 
 impl Writer {
@@ -38,7 +39,7 @@ impl Writer {
             usage: Usage::default(),
             thinking: HeldText::default(),
             calls: Vec::new(),
-            is_finished: false,
+            finish: None,
         }
     }
 
@@ -78,7 +79,9 @@ impl Writer {
                 }
             }
             Event::Usage(usage) => self.usage = usage,
-            Event::Finish { stop, .. } => self.finish(stop),
+            Event::Finish { stop, .. } => {
+                self.finish.get_or_insert(stop);
+            }
             Event::Done => self.done(),
             Event::Error(_) => {}
         }
@@ -161,10 +164,8 @@ impl Writer {
         });
     }
 
-    fn finish(&mut self, stop: Stop) {
-        if std::mem::replace(&mut self.is_finished, true) {
-            return;
-        }
+    fn done(&mut self) {
+        let stop = self.finish.unwrap_or(Stop::End);
         if self.head.is_empty() {
             self.begin(None, None);
         }
@@ -173,10 +174,6 @@ impl Writer {
             .frame(",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"")
             .frame(finish_reason(stop))
             .frame("\"}]}\n\n");
-    }
-
-    fn done(&mut self) {
-        self.finish(Stop::End);
         if self.shows_usage {
             self.out.frame("data: {").frame(&self.head);
             self.out.frame(",\"choices\":[],\"usage\":");

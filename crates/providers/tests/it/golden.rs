@@ -1,0 +1,103 @@
+//! Every file in a dialect's `testdata`, translated for every other dialect, against the files
+//! beside it.
+//!
+//! `UPDATE_GOLDEN=1 cargo test -p ai-gateway-providers golden` writes the files anew.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use crate::setup::{SIDES, Side, relay};
+
+const UPDATES: bool = option_env!("UPDATE_GOLDEN").is_some();
+
+fn folder(side: Side, part: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src")
+        .join(side.name)
+        .join("testdata")
+        .join(part)
+}
+
+/// The files to translate: those with one dot in their name; what came of them has two.
+fn inputs(side: Side, part: &str) -> Vec<PathBuf> {
+    let mut paths: Vec<_> = fs::read_dir(folder(side, part))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.file_stem()
+                .is_some_and(|stem| !stem.to_string_lossy().contains('.'))
+        })
+        .collect();
+    paths.sort();
+    assert!(!paths.is_empty());
+    paths
+}
+
+/// Goes over every input of `part` and every side it can be translated for.
+fn check(part: &str, translate: impl Fn(Side, Side, Bytes) -> String) {
+    let mut faults = Vec::new();
+    for from in SIDES {
+        for path in inputs(from, part) {
+            for to in SIDES.iter().filter(|to| to.name != from.name) {
+                let body = Bytes::from(fs::read(&path).unwrap());
+                let came = translate(from, *to, body);
+                let extension = path.extension().unwrap().to_string_lossy();
+                let expected = path.with_extension(format!("{}.{extension}", to.name));
+                if UPDATES {
+                    fs::write(&expected, &came).unwrap();
+                } else if fs::read_to_string(&expected).unwrap_or_default() != came {
+                    faults.push(format!("{}:\n{came}", expected.display()));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// Lays JSON out for reading; text that is none stays.
+fn pretty(json: &[u8]) -> String {
+    let value: serde_json::Value = serde_json::from_slice(json).unwrap();
+    serde_json::to_string_pretty(&value).unwrap() + "\n"
+}
+
+#[test]
+fn requests_are_written_as_the_golden_files_say() {
+    check("request", |from, to, body| match from.encode(to, &body) {
+        Ok(encoded) => {
+            let body = encoded.body.into_bytes();
+            let _: &RawValue = serde_json::from_slice(&body).unwrap();
+            let dropped = match encoded.dropped.as_slice() {
+                [] => String::new(),
+                names => format!("dropped: {}\n", names.join(", ")),
+            };
+            pretty(&body) + &dropped
+        }
+        Err(fault) => format!("refused: {fault}\n"),
+    });
+}
+
+#[test]
+fn answers_are_written_as_the_golden_files_say() {
+    check("response", |from, to, body| {
+        match to.exchange(from, false).response(body) {
+            Ok(response) => format!("{}{:?}\n", pretty(&response.body), response.usage),
+            Err(fault) => format!("fault: {fault}; {:?}\n", fault.class()),
+        }
+    });
+}
+
+#[test]
+fn streams_are_written_as_the_golden_files_say() {
+    check("stream", |from, to, body| {
+        let relayed = relay(&to.exchange(from, true), [body.as_ref()]);
+        let text = String::from_utf8(relayed.bytes).unwrap();
+        let fault = match relayed.fault {
+            Some(fault) => format!("fault: {fault}; {:?}\n", fault.class()),
+            None => String::new(),
+        };
+        format!("{text}{fault}{:?}\n", relayed.usage)
+    });
+}

@@ -1,0 +1,106 @@
+//! What the tests share.
+
+use ai_gateway_providers::{
+    Dialect, Encoded, Exchange, Intake, Quirks, Stamp, StreamFault, Surface, TargetTraits, encode,
+    provider,
+};
+use bytes::Bytes;
+
+pub(crate) const STAMP: Stamp<'static> = Stamp {
+    created: 1_700_000_123,
+    request_id: "req-1",
+};
+
+/// One side of a translation, with the model it serves in tests.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Side {
+    pub(crate) name: &'static str,
+    pub(crate) dialect: Dialect,
+    pub(crate) surface: Surface,
+    pub(crate) model: &'static str,
+}
+
+pub(crate) const OPENAI: Side = Side {
+    name: "openai",
+    dialect: Dialect::OpenAiChat,
+    surface: Surface::ChatCompletions,
+    model: "gpt-4o-mini",
+};
+
+pub(crate) const ANTHROPIC: Side = Side {
+    name: "anthropic",
+    dialect: Dialect::AnthropicMessages,
+    surface: Surface::Messages,
+    model: "claude-sonnet-4-5",
+};
+
+pub(crate) const SIDES: [Side; 2] = [OPENAI, ANTHROPIC];
+
+impl Side {
+    fn quirks(self) -> &'static Quirks {
+        &provider(self.name).unwrap().quirks
+    }
+
+    /// Encodes a body of this side for another.
+    pub(crate) fn encode(
+        self,
+        to: Self,
+        body: &Bytes,
+    ) -> Result<Encoded, ai_gateway_providers::EncodeError> {
+        let intake = Intake::read(self.surface, body).unwrap();
+        let to = TargetTraits {
+            dialect: to.dialect,
+            model: to.model,
+            quirks: to.quirks(),
+            default_max_tokens: 4_096,
+        };
+        encode(&intake, body, &to, STAMP)
+    }
+
+    /// A plain streamed request of this side on its way to another.
+    pub(crate) fn exchange(self, to: Self, include_usage: bool) -> Exchange {
+        let usage = if include_usage {
+            r#","stream_options":{"include_usage":true}"#
+        } else {
+            ""
+        };
+        let body = format!(
+            r#"{{"model":"asked","max_tokens":100,"stream":true,"messages":[{{"role":"user","content":"Hi"}}]{usage}}}"#
+        );
+        self.encode(to, &body.into()).unwrap().exchange
+    }
+}
+
+/// What a client gets of a stream, and how it ended.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Relayed {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) fault: Option<StreamFault>,
+    pub(crate) usage: ai_gateway_providers::Usage,
+    pub(crate) meaningful: bool,
+}
+
+/// Relays a stream that arrives in the given chunks.
+pub(crate) fn relay(
+    exchange: &Exchange,
+    chunks: impl IntoIterator<Item = impl AsRef<[u8]>>,
+) -> Relayed {
+    let mut relay = exchange.stream();
+    let mut out: Vec<Bytes> = Vec::new();
+    let mut result = Ok(());
+    for chunk in chunks {
+        result = relay.push(Bytes::copy_from_slice(chunk.as_ref()), &mut out);
+        if result.is_err() {
+            break;
+        }
+    }
+    if result.is_ok() {
+        result = relay.end(&mut out);
+    }
+    Relayed {
+        bytes: out.concat(),
+        fault: result.err(),
+        usage: relay.usage(),
+        meaningful: relay.has_meaningful_event(),
+    }
+}
