@@ -1,8 +1,8 @@
 //! The packages that a pure crate may be built on.
 //!
 //! None of them opens a socket or starts a task by itself. `getrandom` is there for `uuid`, whose
-//! random constructors no pure crate calls, `libc` for `cpufeatures` and `getrandom`, and `jiff` for
-//! reading points in time, never the present one.
+//! random constructors no pure crate calls, `libc` for `cpufeatures` and `getrandom`, and `jiff` and
+//! `httpdate` for reading points in time, never the present one.
 
 use std::collections::BTreeSet;
 
@@ -93,5 +93,8 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "zmij",
         ],
     ),
-    (PROVIDERS, &["base64", "bytes", "percent-encoding"]),
+    (
+        PROVIDERS,
+        &["base64", "bytes", "httpdate", "percent-encoding"],
+    ),
 ];

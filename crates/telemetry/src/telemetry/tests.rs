@@ -1,4 +1,5 @@
-use std::sync::Arc;
+use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::Telemetry;
@@ -262,4 +263,54 @@ fn the_process_tells_what_it_uses() {
         );
     }
     assert!(value(&text, "process_cpu_seconds_total", &[]).is_some());
+}
+
+/// Collects what the log writes.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_request_is_one_line_of_the_log_at_info() {
+    let telemetry = Telemetry::new("1.2.3");
+    let (first, second) = (meters(&telemetry, "a"), meters(&telemetry, "b"));
+    let attempts = [
+        (&first, AttemptOutcome::Timeout),
+        (&second, AttemptOutcome::Success),
+    ];
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let log = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::with_default(log, || {
+        telemetry.record(&served(&attempts, "gpt-4o-mini"));
+    });
+    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+    for part in [
+        r#""level":"INFO""#,
+        r#""message":"request served""#,
+        r#""request_id":"r1""#,
+        r#""attempts":"a:timeout:5ms b:success:5ms""#,
+        r#""status":200"#,
+        r#""target_id":"b""#,
+        r#""first_token_ms":150"#,
+        r#""output_tokens":12"#,
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
 }
