@@ -2,13 +2,14 @@
 
 use std::{os::unix::fs::PermissionsExt as _, time::Duration};
 
-use ai_gateway_model::{Change, Configuration, Kind, Secret};
+use ai_gateway_model::{Change, Configuration, Kind};
 use ai_gateway_store::{CommitError, Condition, OpenError, Store};
 use proptest::prelude::{ProptestConfig, Strategy, any, prop_oneof, proptest};
 use uuid::Uuid;
 
 use crate::kit::{
-    CANARY, Hands, SLOT, found_in_files, gateway, listing, open, options, put, try_put, upstream,
+    CANARY, Hands, SLOT, bare_upstream, found_in_files, gateway, listing, open, options, put,
+    try_put, upstream,
 };
 
 #[tokio::test]
@@ -322,7 +323,7 @@ enum Act {
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        3 => (0_u128..6, proptest::option::of("[a-z\"\\\\\u{e9}]{0,8}")).prop_map(|(id, secret)| Act::Put(id, secret)),
+        3 => (0_u128..6, proptest::option::of("[a-z\"\\\\\u{e9}]{1,8}")).prop_map(|(id, secret)| Act::Put(id, secret)),
         1 => (0_u128..6).prop_map(Act::Delete),
     ]
 }
@@ -331,14 +332,11 @@ impl Act {
     fn change(&self, current: &Configuration) -> Option<Change> {
         match self {
             Self::Put(id, secret) => {
-                let mut record = upstream(id + 10, 1, &format!("u{id}"), "");
-                record.secrets.clear();
-                if let Some(secret) = secret {
-                    record
-                        .secrets
-                        .insert(SLOT.to_owned(), Secret::new(secret.clone()));
-                }
-                Some(Change::Put(record))
+                let name = format!("u{id}");
+                Some(Change::Put(match secret {
+                    Some(secret) => upstream(id + 10, 1, &name, secret),
+                    None => bare_upstream(id + 10, 1, &name),
+                }))
             }
             Self::Delete(id) => {
                 let (kind, id) = (Kind::Upstream, Uuid::from_u128(id + 10));

@@ -67,17 +67,18 @@ fn pairs(store: &Store) -> u64 {
 async fn the_writing_process_writes_whole_pairs() {
     if let Some(dir) = std::env::var_os(WRITE_TO) {
         let store = open(Path::new(&dir)).await;
-        let acked = write_pairs(&store, usize::MAX, std::io::stdout()).await;
+        let mut acked = write_pairs(&store, usize::MAX, std::io::stdout()).await;
         // Only a failed write ends it: the store must have noticed, and must not have moved.
         assert_eq!(store.current().revision(), acked);
         assert!(
             matches!(store.condition(), Condition::WritesFail(_)),
             "{store:?}"
         );
-        try_put(&store, &[gateway(1 << 100, &CANARY.repeat(100_000))])
-            .await
-            .unwrap_err();
-        assert_eq!(store.current().revision(), acked);
+        // Each further one opens the store again, which may make room for a few more.
+        for _ in 0..20 {
+            acked = acked.max(write_pairs(&store, 1, std::io::stdout()).await);
+            assert_eq!(store.current().revision(), acked);
+        }
         return;
     }
     let dir = tempfile::tempdir().unwrap();

@@ -82,6 +82,16 @@ pub(crate) fn upstream(id: u128, gateway: u128, name: &str, secret: &str) -> Rec
     }
 }
 
+/// The same without a credential.
+pub(crate) fn bare_upstream(id: u128, gateway: u128, name: &str) -> Record {
+    let mut record = upstream(id, gateway, name, "");
+    record.secrets.clear();
+    if let Some(target) = record.spec["targets"][0].as_object_mut() {
+        target.remove("credentials");
+    }
+    record
+}
+
 pub(crate) const SLOT: &str = "targets/openai-0/credentials/header_value";
 
 pub(crate) async fn try_put(
