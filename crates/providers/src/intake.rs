@@ -8,7 +8,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::dialect::Surface;
-use crate::json::{FieldName, Object, Sort, Text};
+use crate::json::{FieldName, Object, Sort, Text, place};
 
 /// What routing needs to know of a request.
 ///
@@ -161,8 +161,10 @@ impl Intake {
             model: model.map(Cow::into_owned),
             stream,
             include_usage,
-            model_at: routing.model_written.map(|raw| place(text, raw)),
-            stream_options_at: routing.stream_options_written.map(|raw| place(text, raw)),
+            model_at: routing.model_written.map(|raw| place(text, raw.get())),
+            stream_options_at: routing
+                .stream_options_written
+                .map(|raw| place(text, raw.get())),
             opening: Opening {
                 at: brace,
                 is_empty: routing.is_empty,
@@ -206,12 +208,6 @@ fn string<'a>(
 fn boolean(raw: Option<&RawValue>, field: &'static str) -> Result<Option<bool>, IntakeError> {
     raw.map(|raw| serde_json::from_str(raw.get()).map_err(|_| wrong(raw, field, "a boolean")))
         .transpose()
-}
-
-/// Where `part`, a slice of `whole`, stands in it.
-fn place(whole: &str, part: &RawValue) -> Range<usize> {
-    let start = part.get().as_ptr().addr() - whole.as_ptr().addr();
-    start..start + part.get().len()
 }
 
 /// The fields of a body that decide on its way. Those that are `null` count as absent, and

@@ -5,14 +5,24 @@
 //! digits, objects their order.
 
 mod object;
+mod shape;
 mod text;
 mod writer;
 
-pub(crate) use object::{FieldName, Object, items, parse_raw};
+pub(crate) use object::{Body, FieldName, Object, items, objects, parse_raw};
+pub(crate) use shape::Shape;
 pub(crate) use text::Text;
 pub(crate) use writer::Writer;
 
+use std::ops::Range;
+
 use serde_json::value::RawValue;
+
+/// Where `part`, a slice of `whole`, stands in it.
+pub(crate) fn place(whole: &str, part: &str) -> Range<usize> {
+    let start = part.as_ptr().addr() - whole.as_ptr().addr();
+    start..start + part.len()
+}
 
 /// What sort of value a JSON text holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,7 +1,7 @@
 //! Whole answers.
 
 use crate::exchange::{Exchange, ResponseFault};
-use crate::json::{Object, Text, Writer, items};
+use crate::json::{Object, Text, Writer, objects};
 use crate::neutral::{Answer, Block, Content, Input, Place};
 use crate::usage::Usage;
 
@@ -12,14 +12,13 @@ pub(crate) fn read_answer<'a>(answer: &Object<'a>) -> Result<Answer<'a>, Respons
     let malformed = |missing| ResponseFault::Malformed { missing };
     let content = answer
         .get("content")
-        .and_then(items)
+        .and_then(objects)
         .ok_or_else(|| malformed("content"))?;
     let stop = answer
         .string("stop_reason")
         .ok_or_else(|| malformed("stop_reason"))?;
     let mut blocks = Vec::with_capacity(content.len());
-    for raw in content {
-        let block = Object::of(raw).ok_or_else(|| malformed("a content block"))?;
+    for block in content {
         if let Some(content) = read_block(&block)? {
             blocks.push(Block::new(Place::Answer, content));
         }

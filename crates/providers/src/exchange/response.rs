@@ -57,12 +57,12 @@ impl ResponseFault {
 }
 
 pub(super) fn bring_back(exchange: &Exchange, body: Bytes) -> Result<Response, ResponseFault> {
-    let answer = std::str::from_utf8(&body)
-        .ok()
-        .and_then(parse_raw)
-        .ok_or_else(|| not_json(&body))?;
-    let answer = Object::of(answer).ok_or(ResponseFault::Malformed {
-        missing: "an object",
+    let text = std::str::from_utf8(&body).map_err(|_| not_json(&body))?;
+    let answer: Object<'_> = serde_json::from_str(text).map_err(|_| match parse_raw(text) {
+        Some(_) => ResponseFault::Malformed {
+            missing: "an object",
+        },
+        None => not_json(&body),
     })?;
     if answer.get("error").is_some() || answer.string("type").is_some_and(|kind| kind == "error") {
         return Err(reported(exchange.target, &body));

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::json::{Sort, Text};
@@ -124,6 +124,66 @@ impl<'de> Deserialize<'de> for FieldName<'de> {
 
         deserializer.deserialize_str(Name)
     }
+}
+
+/// A request's body, with one of its arrays of objects read in passing.
+///
+/// Reading what is in the array later would mean to go over most of the body once more.
+pub(crate) struct Body<'a> {
+    pub(crate) fields: Object<'a>,
+    pub(crate) listed: Vec<Object<'a>>,
+}
+
+impl<'a> Body<'a> {
+    /// Reads `text`, whose field `list` holds the array. `None` when it is not of this form, or
+    /// the field is missing or given twice.
+    pub(crate) fn read(text: &'a str, list: &str) -> Option<Self> {
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let body = BodySeed { list }.deserialize(&mut reader).ok()?;
+        reader.end().ok()?;
+        body
+    }
+}
+
+struct BodySeed<'l> {
+    list: &'l str,
+}
+
+impl<'de> DeserializeSeed<'de> for BodySeed<'_> {
+    type Value = Option<Body<'de>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for BodySeed<'_> {
+    type Value = Option<Body<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Vec::with_capacity(8);
+        let mut listed = None;
+        while let Some(FieldName(key)) = map.next_key()? {
+            if key != self.list {
+                fields.push((key, map.next_value()?));
+            } else if listed.replace(map.next_value()?).is_some() {
+                return Ok(None);
+            }
+        }
+        Ok(listed.map(|listed| Body {
+            fields: Object { fields },
+            listed,
+        }))
+    }
+}
+
+/// Reads the objects of an array; `None` when `raw` is not an array of objects alone.
+pub(crate) fn objects(raw: &RawValue) -> Option<Vec<Object<'_>>> {
+    serde_json::from_str(raw.get()).ok()
 }
 
 /// Reads the values of an array as written; `None` when `raw` is not an array.

@@ -18,6 +18,11 @@ impl<'a> Text<'a> {
         (Sort::of(raw) == Sort::String).then(|| Self(Cow::Borrowed(raw.get())))
     }
 
+    /// Takes a literal that was seen to be one, quotes included; `None` for one without content.
+    pub(crate) fn of_literal(literal: &'a str) -> Option<Self> {
+        (literal.len() > 2).then_some(Self(Cow::Borrowed(literal)))
+    }
+
     /// Writes plain text as JSON does.
     pub(crate) fn plain(text: &str) -> Text<'static> {
         let mut out = Writer::with_capacity(text.len() + 2);

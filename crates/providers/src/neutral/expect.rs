@@ -6,7 +6,7 @@ use std::fmt::Display;
 use serde_json::value::RawValue;
 
 use crate::exchange::EncodeError;
-use crate::json::{Object, Sort, Text, items};
+use crate::json::{Body, Object, Sort, Text, items};
 
 pub(crate) fn wrong(raw: &RawValue, field: impl Display, expected: &str) -> EncodeError {
     EncodeError::new(
@@ -61,6 +61,39 @@ pub(crate) fn number(raw: &RawValue, field: impl Display) -> Result<&RawValue, E
         _ => Err(wrong(raw, field, "a number")),
     }
 }
+
+/// The objects of an array, whose items are at `place`.
+pub(crate) fn objects<'a, P: Display>(
+    raw: &'a RawValue,
+    field: impl Display,
+    place: impl Fn(usize) -> P,
+) -> Result<Vec<Object<'a>>, EncodeError> {
+    if let Some(objects) = crate::json::objects(raw) {
+        return Ok(objects);
+    }
+    array(raw, field)?
+        .into_iter()
+        .enumerate()
+        .map(|(index, raw)| object(raw, place(index)))
+        .collect()
+}
+
+/// A request's body and its messages, which it must have.
+pub(crate) fn body(text: &str) -> Result<Body<'_>, EncodeError> {
+    if let Some(body) = Body::read(text, MESSAGES) {
+        return Ok(body);
+    }
+    let fields: Object<'_> = serde_json::from_str(text)
+        .map_err(|_| EncodeError::new("body", "must be a JSON object"))?;
+    let Some(raw) = fields.get(MESSAGES) else {
+        return Err(EncodeError::new(MESSAGES, "is required"));
+    };
+    let listed = objects(raw, MESSAGES, |index| format!("messages[{index}]"))?;
+    Ok(Body { fields, listed })
+}
+
+/// The field that holds a conversation.
+pub(crate) const MESSAGES: &str = "messages";
 
 /// A string that must be there.
 pub(crate) fn required_string<'a>(

@@ -1,7 +1,7 @@
 //! Whole answers.
 
 use crate::exchange::{Exchange, ResponseFault};
-use crate::json::{Object, Text, Writer, items};
+use crate::json::{Object, Text, Writer, items, objects};
 use crate::neutral::{Answer, Block, Content, Input, Place, Stop};
 use crate::usage::Usage;
 
@@ -12,9 +12,8 @@ pub(crate) fn read_answer<'a>(answer: &Object<'a>) -> Result<Answer<'a>, Respons
     let malformed = |missing| ResponseFault::Malformed { missing };
     let choice = answer
         .get("choices")
-        .and_then(items)
+        .and_then(objects)
         .and_then(|choices| choices.into_iter().next())
-        .and_then(Object::of)
         .ok_or_else(|| malformed("choices"))?;
     let message = choice
         .object("message")

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use serde_json::value::RawValue;
 
 use crate::exchange::EncodeError;
-use crate::json::{Object, Sort, Text};
+use crate::json::{Body, Object, Sort, Text};
 use crate::neutral::block::{cache_mark, is_base64};
 use crate::neutral::{
     Block, Content, Effort, Format, Input, Place, Reasoning, Request, Role, Source, Tool,
@@ -14,10 +14,11 @@ use crate::neutral::{
 
 /// Reads the body of a messages call.
 pub(crate) fn read_request(body: &str) -> Result<Request<'_>, EncodeError> {
-    let fields: Object<'_> =
-        serde_json::from_str(body).map_err(|_| EncodeError::new("body", "must be an object"))?;
+    let Body { fields, listed } = expect::body(body)?;
     let mut request = Request::default();
-    let mut has_messages = false;
+    for (index, message) in listed.iter().enumerate() {
+        request.turns.push(read_message(index, message)?);
+    }
     let mut effort = None;
     for (name, raw) in fields {
         if Sort::of(raw) == Sort::Null {
@@ -30,12 +31,6 @@ pub(crate) fn read_request(body: &str) -> Result<Request<'_>, EncodeError> {
                 let role = Role::System;
                 request.turns.insert(0, Turn { role, blocks });
             }
-            "messages" => {
-                has_messages = true;
-                for (index, raw) in expect::array(raw, "messages")?.into_iter().enumerate() {
-                    request.turns.push(read_message(index, raw)?);
-                }
-            }
             "output_config" => {
                 let config = expect::object(raw, "output_config")?;
                 effort = config.string("effort").and_then(|name| Effort::of(&name));
@@ -44,13 +39,10 @@ pub(crate) fn read_request(body: &str) -> Result<Request<'_>, EncodeError> {
                 }
             }
             "output_format" => request.format = Some(read_format(raw, "output_format")?),
-            "model" => {}
+            "model" | expect::MESSAGES => {}
             _ if take_setting(&mut request, &name, raw)? => {}
             _ => request.unknown.push(name.into_owned()),
         }
-    }
-    if !has_messages {
-        return Err(EncodeError::new("messages", "is required"));
     }
     if let (Some(effort), Some(Reasoning::Effort(_)) | None) = (effort, request.reasoning) {
         request.reasoning = Some(Reasoning::Effort(effort));
@@ -168,10 +160,9 @@ fn read_choice<'a>(request: &mut Request<'a>, raw: &'a RawValue) -> Result<(), E
     Ok(())
 }
 
-fn read_message(index: usize, raw: &RawValue) -> Result<Turn<'_>, EncodeError> {
+fn read_message<'a>(index: usize, message: &Object<'a>) -> Result<Turn<'a>, EncodeError> {
     let place = Place::Message(index);
-    let message = expect::object(raw, place)?;
-    let role = match expect::required_string(&message, "role", place)?.as_ref() {
+    let role = match expect::required_string(message, "role", place)?.as_ref() {
         "user" => Role::User,
         "assistant" => Role::Assistant,
         "system" => Role::System,
@@ -205,11 +196,10 @@ fn read_content<'a>(
     if Sort::of(raw) != Sort::Array {
         return Err(expect::wrong(raw, at, "a string or an array of blocks"));
     }
-    for (index, raw) in expect::array(raw, at)?.into_iter().enumerate() {
+    for (index, object) in expect::objects(raw, at, &place)?.iter().enumerate() {
         let place = place(index);
-        let object = expect::object(raw, place)?;
-        let mut block = Block::new(place, read_block(place, &object)?);
-        block.cache = cache_mark(&object);
+        let mut block = Block::new(place, read_block(place, object)?);
+        block.cache = cache_mark(object);
         blocks.push(block);
     }
     Ok(())

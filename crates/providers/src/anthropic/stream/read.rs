@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::anthropic::stop_of;
 use crate::anthropic::usage::update;
 use crate::error::ErrorBody;
-use crate::json::{Object, Text};
+use crate::json::{Object, Shape, Text};
 use crate::neutral::Event;
 use crate::relay::Shown;
 use crate::usage::Usage;
@@ -18,6 +18,7 @@ pub(crate) struct Reader {
     open: Vec<(u64, Open)>,
     calls: usize,
     usage: Usage,
+    shape: Shape,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -87,12 +88,24 @@ impl Reader {
     /// Reads one event's data; `None` when it is malformed.
     pub(crate) fn read(&mut self, data: &str, emit: &mut dyn FnMut(Event<'_>)) -> Option<Shown> {
         let data = data.trim();
+        if let Some(token) = self.shape.token(data) {
+            if let Some(text) = Text::of_literal(token) {
+                emit(Event::Text(text));
+            }
+            return Some(Shown::Anything);
+        }
+        self.shape.forget();
         if !data.starts_with('{') {
             return None;
         }
         let event: Wire<'_> = serde_json::from_str(data).ok()?;
         match event.kind.get() {
-            "\"content_block_delta\"" => self.read_delta(event.index, &event.delta?, emit),
+            "\"content_block_delta\"" => {
+                let delta = event.delta?;
+                if let Some(token) = self.read_delta(event.index, &delta, emit) {
+                    self.shape.learn(data, token, None);
+                }
+            }
             "\"content_block_start\"" => {
                 self.read_start(event.index, &event.content_block?, emit)?;
             }
@@ -166,7 +179,13 @@ impl Reader {
         Some(())
     }
 
-    fn read_delta(&self, index: u64, delta: &Delta<'_>, emit: &mut dyn FnMut(Event<'_>)) {
+    /// Reads a piece of a block, and returns the literal of a piece of text.
+    fn read_delta<'a>(
+        &self,
+        index: u64,
+        delta: &Delta<'a>,
+        emit: &mut dyn FnMut(Event<'_>),
+    ) -> Option<&'a str> {
         let open = self
             .position(index)
             .and_then(|at| self.open.get(at))
@@ -181,13 +200,16 @@ impl Reader {
             Open::Plain => {
                 if let Some(text) = text(delta.text) {
                     emit(Event::Text(text));
-                } else if let Some(text) = text(delta.thinking) {
+                    return delta.text.map(RawValue::get);
+                }
+                if let Some(text) = text(delta.thinking) {
                     emit(Event::Thinking(text));
                 } else if let Some(signature) = text(delta.signature) {
                     emit(Event::Signature(signature));
                 }
             }
         }
+        None
     }
 
     fn read_end(

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::read_message::read_message;
 use crate::exchange::EncodeError;
-use crate::json::{Object, Sort};
+use crate::json::{Body, Sort};
 use crate::neutral::block::cache_mark;
 use crate::neutral::{Effort, Format, Reasoning, Request, Tool, ToolChoice, expect};
 
@@ -33,35 +33,27 @@ const OPENAI_ONLY: [&str; 19] = [
 
 /// Reads the body of a chat completion.
 pub(crate) fn read_request(body: &str) -> Result<Request<'_>, EncodeError> {
-    let fields: Object<'_> =
-        serde_json::from_str(body).map_err(|_| EncodeError::new("body", "must be an object"))?;
+    let Body { fields, listed } = expect::body(body)?;
     let mut request = Request::default();
+    for (index, message) in listed.iter().enumerate() {
+        request.turns.push(read_message(index, message)?);
+    }
     // What was asked under the newer name counts.
     let mut older_max_tokens = None;
-    let mut has_messages = false;
     for (name, raw) in fields {
         if Sort::of(raw) == Sort::Null {
             continue;
         }
         match name.as_ref() {
-            "messages" => {
-                has_messages = true;
-                for (index, raw) in expect::array(raw, "messages")?.into_iter().enumerate() {
-                    request.turns.push(read_message(index, raw)?);
-                }
-            }
             "max_tokens" => older_max_tokens = Some(expect::count(raw, "max_tokens")?),
             "tools" | "tool_choice" | "parallel_tool_calls" | "functions" | "function_call" => {
                 take_tools(&mut request, &name, raw)?;
             }
-            "model" | "stream_options" => {}
+            "model" | "stream_options" | expect::MESSAGES => {}
             _ if take_setting(&mut request, &name, raw)? => {}
             _ if OPENAI_ONLY.contains(&name.as_ref()) => request.openai_only.push((name, raw)),
             _ => request.unknown.push(name.into_owned()),
         }
-    }
-    if !has_messages {
-        return Err(EncodeError::new("messages", "is required"));
     }
     request.max_tokens = request.max_tokens.or(older_max_tokens);
     Ok(request)

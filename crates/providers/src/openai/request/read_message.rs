@@ -7,31 +7,33 @@ use crate::json::{Object, Sort, Text};
 use crate::neutral::block::cache_mark;
 use crate::neutral::{Block, Content, Input, Place, Role, Source, Turn, expect};
 
-pub(super) fn read_message(index: usize, raw: &RawValue) -> Result<Turn<'_>, EncodeError> {
+pub(super) fn read_message<'a>(
+    index: usize,
+    message: &Object<'a>,
+) -> Result<Turn<'a>, EncodeError> {
     let place = Place::Message(index);
-    let message = expect::object(raw, place)?;
-    let role = expect::required_string(&message, "role", place)?;
+    let role = expect::required_string(message, "role", place)?;
     let mut turn = Turn {
         role: Role::User,
         blocks: Vec::with_capacity(1),
     };
     match role.as_ref() {
-        "user" => read_content(index, &message, &mut turn.blocks)?,
+        "user" => read_content(index, message, &mut turn.blocks)?,
         "system" | "developer" => {
             turn.role = match role.as_ref() {
                 "system" => Role::System,
                 _ => Role::Developer,
             };
-            read_content(index, &message, &mut turn.blocks)?;
+            read_content(index, message, &mut turn.blocks)?;
         }
         "assistant" => {
             turn.role = Role::Assistant;
-            read_assistant(index, &message, &mut turn.blocks)?;
+            read_assistant(index, message, &mut turn.blocks)?;
         }
         "tool" => {
-            let id = expect::required_string(&message, "tool_call_id", place)?;
+            let id = expect::required_string(message, "tool_call_id", place)?;
             let mut content = Vec::with_capacity(1);
-            read_content(index, &message, &mut content)?;
+            read_content(index, message, &mut content)?;
             let mut result = Block::new(
                 place,
                 Content::ToolResult {
@@ -40,7 +42,7 @@ pub(super) fn read_message(index: usize, raw: &RawValue) -> Result<Turn<'_>, Enc
                     is_error: false,
                 },
             );
-            result.cache = cache_mark(&message);
+            result.cache = cache_mark(message);
             turn.blocks.push(result);
         }
         role => {
@@ -73,11 +75,11 @@ fn read_content<'a>(
     if Sort::of(raw) != Sort::Array {
         return Err(expect::wrong(raw, at, "a string or an array of parts"));
     }
-    for (part, raw) in expect::array(raw, at)?.into_iter().enumerate() {
-        let place = Place::Part(index, part);
-        let part = expect::object(raw, place)?;
-        let mut block = Block::new(place, read_part(place, &part)?);
-        block.cache = cache_mark(&part);
+    let parts = expect::objects(raw, at, |part| Place::Part(index, part))?;
+    for (at, part) in parts.iter().enumerate() {
+        let place = Place::Part(index, at);
+        let mut block = Block::new(place, read_part(place, part)?);
+        block.cache = cache_mark(part);
         blocks.push(block);
     }
     Ok(())

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::error::ErrorBody;
 use crate::exchange::Exchange;
-use crate::json::{Object, Text};
+use crate::json::{Object, Shape, Text};
 use crate::neutral::{Event, Stop};
 use crate::openai::{read_usage, stop_of};
 use crate::relay::Shown;
@@ -18,6 +18,7 @@ pub(crate) struct Reader {
     calls: Vec<Call>,
     has_refusal: bool,
     id_base: String,
+    shape: Shape,
 }
 
 /// A tool call as far as it is known.
@@ -44,6 +45,8 @@ struct Chunk<'a> {
     usage: Option<&'a RawValue>,
     #[serde(borrow, default)]
     error: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    obfuscation: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -54,6 +57,20 @@ struct Choice<'a> {
     delta: Option<Delta<'a>>,
     #[serde(borrow, default)]
     finish_reason: Option<&'a RawValue>,
+}
+
+impl Choice<'_> {
+    /// Tells whether it is of the first answer and brings no more than a piece of its text.
+    fn is_text_alone(&self) -> bool {
+        self.index == 0
+            && self.finish_reason.is_none()
+            && self.delta.as_ref().is_some_and(|delta| {
+                delta.reasoning_content.is_none()
+                    && delta.reasoning.is_none()
+                    && delta.refusal.is_none()
+                    && delta.tool_calls.is_none()
+            })
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -100,6 +117,7 @@ impl Reader {
             calls: Vec::new(),
             has_refusal: false,
             id_base: exchange.fallback_id.clone(),
+            shape: Shape::default(),
         }
     }
 
@@ -111,6 +129,12 @@ impl Reader {
     /// Reads one event's data; `None` when it is malformed.
     pub(crate) fn read(&mut self, data: &str, emit: &mut dyn FnMut(Event<'_>)) -> Option<Shown> {
         let data = data.trim();
+        if let Some(token) = self.shape.token(data) {
+            if let Some(text) = Text::of_literal(token) {
+                emit(Event::Text(text));
+            }
+            return Some(Shown::Anything);
+        }
         if data == "[DONE]" {
             return self.read_done(emit);
         }
@@ -126,6 +150,12 @@ impl Reader {
             return Some(Shown::Anything);
         }
         let choices = chunk.choices.unwrap_or_default();
+        self.learn(
+            data,
+            &choices,
+            chunk.usage.or(chunk.error),
+            chunk.obfuscation,
+        );
         let shown = match (choices.is_empty(), chunk.usage) {
             (true, Some(_)) => Shown::UsageOnly,
             _ => Shown::Anything,
@@ -144,6 +174,25 @@ impl Reader {
             self.read_choice(choice, emit);
         }
         Some(shown)
+    }
+
+    /// Learns the shape of an event that brings a piece of text and nothing else.
+    fn learn(
+        &mut self,
+        data: &str,
+        choices: &[Choice<'_>],
+        other: Option<&RawValue>,
+        padding: Option<&RawValue>,
+    ) {
+        self.shape.forget();
+        if let ([choice], None) = (choices, other)
+            && choice.is_text_alone()
+            && let Some(delta) = &choice.delta
+            && let Some(token) = text(delta.content)
+        {
+            self.shape
+                .learn(data, token.literal(), padding.map(RawValue::get));
+        }
     }
 
     /// The end. One that comes before anything else ends no answer.
