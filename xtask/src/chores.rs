@@ -79,63 +79,58 @@ impl Chore {
 
     fn run(self, workspace: &Workspace) -> Result<Counted> {
         match self {
-            Self::Fmt => cargo(workspace, self, &["fmt", "--all", "--check"], &[]),
+            Self::Fmt => cargo(workspace, self, "fmt --all --check"),
             Self::Tidy => pass_if(report::problems(&tidy::check(workspace)?)),
             Self::Layers => {
                 let findings = layers::check(workspace)?;
                 report::line(&findings.table);
                 pass_if(report::problems(&findings.problems))
             }
-            Self::Clippy => {
-                let lints = [
-                    "clippy",
-                    "--workspace",
-                    "--all-targets",
-                    "--",
-                    "-D",
-                    "warnings",
-                ];
-                cargo(workspace, self, &lints, &[])
-            }
-            Self::Docs => {
-                let docs = [
-                    "doc",
-                    "--workspace",
-                    "--no-deps",
-                    "--document-private-items",
-                ];
-                cargo(workspace, self, &docs, &[("RUSTDOCFLAGS", "-D warnings")])
-            }
-            Self::Build => {
-                let all = [
-                    "test",
-                    "--no-run",
-                    "--workspace",
-                    "--bins",
-                    "--lib",
-                    "--tests",
-                    "--examples",
-                ];
-                cargo(workspace, self, &all, &[])
-            }
+            Self::Clippy => cargo(
+                workspace,
+                self,
+                "clippy --workspace --all-targets -- -D warnings",
+            ),
+            Self::Docs => cargo(
+                workspace,
+                self,
+                "doc --workspace --no-deps --document-private-items",
+            ),
+            // Everything in one go, so that each package is built once, for one set of features.
+            Self::Build => cargo(
+                workspace,
+                self,
+                "build --workspace --lib --bins --tests --examples",
+            ),
             Self::Tests => run_tests(workspace),
-            Self::Doctests => cargo(workspace, self, &["test", "--workspace", "--doc"], &[]),
+            Self::Doctests => cargo(workspace, self, "test --workspace --doc"),
             Self::Clients => clients::run(workspace),
             Self::Example => {
-                let example = workspace.target_dir().join("debug/examples/multi-provider");
-                if !example.exists() {
-                    let build = ["build", "--workspace", "--bins", "--examples"];
-                    cargo(workspace, Self::Build, &build, &[])?;
-                }
-                let mut command = Command::new(example);
+                let mut example = Command::new(workspace.built("examples/multi-provider"));
                 // With keys in the environment it would leave this machine.
-                command
+                example
                     .env_remove("OPENAI_API_KEY")
                     .env_remove("ANTHROPIC_API_KEY");
-                run_command(workspace, self.name(), command)
+                run_command(workspace, self.name(), example)
             }
         }
     }
+
+    /// Whether it runs programs that [`Chore::Build`] builds.
+    fn needs_build(self) -> bool {
+        matches!(self, Self::Clients | Self::Example)
+    }
+}
+
+/// Puts the build before the steps that need it.
+pub(crate) fn complete(mut chores: Vec<Chore>) -> Vec<Chore> {
+    let first = chores.iter().position(|chore| chore.needs_build());
+    if let Some(first) = first
+        && !chores.contains(&Chore::Build)
+    {
+        chores.insert(first, Chore::Build);
+    }
+    chores
 }
 
 /// Runs the steps in their order, tells each one's time, and answers whether all passed. A step that
@@ -215,29 +210,21 @@ fn run_tests(workspace: &Workspace) -> Result<Counted> {
         return cargo(
             workspace,
             Chore::Tests,
-            &["nextest", "run", "--workspace"],
-            &[],
+            "nextest run --workspace --no-fail-fast",
         );
     }
-    let targets = [
-        "test",
-        "--workspace",
-        "--bins",
-        "--lib",
-        "--tests",
-        "--no-fail-fast",
-    ];
-    cargo(workspace, Chore::Tests, &targets, &[])
+    cargo(
+        workspace,
+        Chore::Tests,
+        "test --workspace --lib --bins --tests --no-fail-fast",
+    )
 }
 
-fn cargo(
-    workspace: &Workspace,
-    chore: Chore,
-    arguments: &[&str],
-    environment: &[(&str, &str)],
-) -> Result<Counted> {
+fn cargo(workspace: &Workspace, chore: Chore, arguments: &str) -> Result<Counted> {
     let mut command = Command::new("cargo");
-    command.args(arguments).envs(environment.iter().copied());
+    command
+        .args(arguments.split_whitespace())
+        .env("RUSTDOCFLAGS", "-D warnings");
     run_command(workspace, chore.name(), command)
 }
 
@@ -261,4 +248,20 @@ const STEP_LIMIT: Duration = Duration::from_secs(25 * 60);
 
 fn seconds(time: Duration) -> String {
     format!("{:.1} s", time.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Chore, complete};
+
+    #[test]
+    fn a_step_that_runs_a_program_is_preceded_by_the_build() {
+        let completed = complete(vec![Chore::Fmt, Chore::Clients, Chore::Example]);
+        assert_eq!(
+            completed,
+            [Chore::Fmt, Chore::Build, Chore::Clients, Chore::Example]
+        );
+        assert_eq!(complete(vec![Chore::Tests]), [Chore::Tests]);
+        assert_eq!(complete(Chore::ALL.to_vec()), Chore::ALL);
+    }
 }

@@ -15,19 +15,12 @@ use crate::workspace::Workspace;
 pub(crate) fn run(workspace: &Workspace) -> Result<Counted> {
     let folder = workspace.root().join("crates/testkit/clients");
     let python = prepare(workspace, &folder.join("requirements.txt"))?;
-    let (server, stand_in) = (
-        workspace.built("gateway-server"),
-        workspace.built("stand-in"),
-    );
-    if !(server.exists() && stand_in.exists()) {
-        let mut build = Command::new("cargo");
-        build.args(["build", "--workspace", "--bins"]);
-        run_command(workspace, "clients-build", build)?;
-    }
     let mut checks = Command::new(python);
     checks.arg("-B").arg(folder.join("check.py"));
-    checks.arg("--gateway-server").arg(server);
-    checks.arg("--stand-in").arg(stand_in);
+    checks
+        .arg("--gateway-server")
+        .arg(workspace.built("gateway-server"));
+    checks.arg("--stand-in").arg(workspace.built("stand-in"));
     run_command(workspace, "clients", checks)
 }
 

@@ -72,7 +72,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
                 .into_iter()
                 .filter(|chore| !skip.contains(chore))
                 .collect();
-            chores::run_all(&workspace, &chores)
+            chores::run_all(&workspace, &chores::complete(chores))
         }
         Command::Lint => chores::run_all(&workspace, &Chore::LINTS),
         Command::Layers => {
