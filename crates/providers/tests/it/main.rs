@@ -2,10 +2,16 @@
 
 // Marked so that the lints know its helpers for test code.
 #[cfg(test)]
+mod clients;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod pass_through;
 #[cfg(test)]
+mod round_trip;
+#[cfg(test)]
 mod setup;
 #[cfg(test)]
 mod split;
+#[cfg(test)]
+mod streams;
