@@ -1,3 +1,5 @@
+use std::error::Error as _;
+use std::io;
 use std::time::Duration;
 
 use ai_gateway_testkit::{
@@ -44,6 +46,19 @@ async fn read_stream(client: &Client) -> (String, Result<(), ClientError>) {
             Err(error) => return (text, Err(error)),
         }
     }
+}
+
+/// Whether a reset of the connection is among the causes.
+fn is_reset(error: &ClientError) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let io_error = error.downcast_ref::<io::Error>();
+        if io_error.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionReset) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 #[tokio::test]
@@ -128,9 +143,15 @@ async fn a_cut_by_bytes_sends_exactly_those_and_breaks_the_stream() {
             let behaviour = Behaviour::failing(Fault::CutAfterBytes { bytes, how });
             let (stand_in, client) = start(behaviour).await;
             let (text, ended) = read_stream(&client).await;
+            let error = ended.unwrap_err();
             assert!(
-                matches!(ended, Err(ClientError::Broken(_))),
-                "{how:?} {bytes}"
+                matches!(error, ClientError::Broken(_)),
+                "{how:?} {bytes}: {error:?}"
+            );
+            assert_eq!(
+                is_reset(&error),
+                how == Cut::Reset,
+                "{how:?} {bytes}: {error:?}"
             );
             if how == Cut::Close {
                 assert_eq!(text.len(), bytes);
