@@ -1,10 +1,10 @@
-//! What the chores print, all of it on standard error.
+//! What the chores print, all of it on standard output: it is what they are run for.
 
 use std::io::{self, Write as _};
 
-/// Prints one line. A terminal that is gone is no reason to stop.
+/// Prints one line. A reader that is gone is no reason to stop.
 pub(crate) fn line(text: &str) {
-    writeln!(io::stderr(), "{text}").ok();
+    writeln!(io::stdout(), "{text}").ok();
 }
 
 /// Prints each problem and answers whether there is none.
