@@ -1,1 +1,49 @@
 //! Chooses a target and hands out a lease on it.
+
+mod algorithm;
+mod ask;
+mod attempts;
+mod balancer;
+mod builder;
+mod checks;
+mod clock;
+mod core;
+mod error;
+mod event;
+mod lease;
+mod load;
+mod name;
+mod node;
+mod pick;
+mod plan;
+mod policy;
+mod random;
+mod routes;
+mod schedule;
+mod state;
+mod sync;
+mod target;
+mod tier;
+mod update;
+mod view;
+
+pub use ai_gateway_health as health;
+pub use ai_gateway_health::{
+    ActiveCheck, Admin, Detail, FailureKind, Moment, Outcome, Reason, Settings, State, Transition,
+};
+
+pub use crate::algorithm::{Algorithm, UnknownAlgorithm};
+pub use crate::attempts::Attempts;
+pub use crate::balancer::{Balancer, Drained};
+pub use crate::builder::Builder;
+pub use crate::checks::CheckDue;
+pub use crate::clock::{Clock, ManualClock, MonotonicClock};
+pub use crate::error::{BuildError, NoTarget, NoTargetReason};
+pub use crate::event::Event;
+pub use crate::lease::Lease;
+pub use crate::plan::{ModelFallback, OnExhausted, Plan};
+pub use crate::policy::{Policy, Pool};
+pub use crate::random::key_of_prefix;
+pub use crate::target::Target;
+pub use crate::update::Diff;
+pub use crate::view::TargetView;

@@ -237,6 +237,13 @@ impl Settings {
         self
     }
 
+    /// Whether active checks are made, whatever was said before.
+    #[must_use]
+    pub const fn checked_actively(mut self, wanted: bool) -> Self {
+        self.active = wanted;
+        self
+    }
+
     /// Whether requests are judged.
     pub const fn is_passive(&self) -> bool {
         self.passive

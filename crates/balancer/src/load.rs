@@ -1,0 +1,355 @@
+//! What is learnt about a target from the requests that end: lock-free words, each two halves.
+
+use std::time::Duration;
+
+use ai_gateway_health::Moment;
+
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+/// What was learnt about one target.
+pub(crate) struct Load {
+    /// Seconds per weighted token, and the share of requests that passed.
+    pace: AtomicU64,
+    /// The part of its room that a rate limit left, and when it last shrank, in ms.
+    room: AtomicU64,
+    /// Recent failures that count as if in flight, and as of when, in ms.
+    ghosts: AtomicU64,
+    /// Seconds to the first byte, and as of when, in ms.
+    ttft: AtomicU64,
+    /// Tokens used, fading over a minute, and as of when, in ms.
+    usage: AtomicU64,
+    /// Seconds that a request takes.
+    service: AtomicU32,
+}
+
+impl Load {
+    pub(crate) fn new() -> Self {
+        Self {
+            pace: AtomicU64::new(pack(0.0, 1.0_f32.to_bits())),
+            room: AtomicU64::new(pack(1.0, 0)),
+            ghosts: AtomicU64::new(0),
+            ttft: AtomicU64::new(0),
+            usage: AtomicU64::new(0),
+            service: AtomicU32::new(0),
+        }
+    }
+
+    /// Seconds per weighted token; 0 when nothing is known.
+    #[inline]
+    pub(crate) fn spt(&self) -> f32 {
+        unpack(self.pace.load(Ordering::Relaxed)).0
+    }
+
+    /// The share of requests that passed, from 0 to 1.
+    #[inline]
+    pub(crate) fn success(&self) -> f32 {
+        f32::from_bits(unpack(self.pace.load(Ordering::Relaxed)).1)
+    }
+
+    /// The part of its room that rate limits left, from 0.05 to 1.
+    #[inline]
+    pub(crate) fn room(&self) -> f32 {
+        unpack(self.room.load(Ordering::Relaxed)).0
+    }
+
+    #[inline]
+    pub(crate) fn has_ghosts(&self) -> bool {
+        self.ghosts.load(Ordering::Relaxed) != 0
+    }
+
+    /// Recent failures that count as if they were still in flight.
+    pub(crate) fn ghosts(&self, now: Moment) -> f32 {
+        let ghosts = faded(
+            self.ghosts.load(Ordering::Relaxed),
+            now,
+            self.service_secs(),
+        );
+        if ghosts < LEAST_GHOST { 0.0 } else { ghosts }
+    }
+
+    /// Seconds to the first byte, by a mean that falls over ten seconds.
+    pub(crate) fn ttft(&self, now: Moment) -> Option<f32> {
+        let word = self.ttft.load(Ordering::Relaxed);
+        (word != 0).then(|| faded(word, now, TTFT_FADES_SECS).max(f32::MIN_POSITIVE))
+    }
+
+    /// Tokens used in about the last minute.
+    pub(crate) fn usage(&self, now: Moment) -> f32 {
+        faded(self.usage.load(Ordering::Relaxed), now, USAGE_FADES_SECS)
+    }
+
+    /// Notes a request that passed.
+    #[inline]
+    pub(crate) fn passed(&self) {
+        if self.success() < 1.0 {
+            change(&self.pace, |spt, success| {
+                let success = f32::from_bits(success);
+                let better = success + RECOVERS * (1.0 - success);
+                (spt, if better > 0.999 { 1.0_f32 } else { better }.to_bits())
+            });
+        }
+        if self.room() < 1.0 {
+            change(&self.room, |room, ms| ((room + ROOM_STEP).min(1.0), ms));
+        }
+    }
+
+    /// Notes a failure of the target.
+    pub(crate) fn failed(&self, now: Moment) {
+        change(&self.pace, |spt, success| {
+            (spt, (f32::from_bits(success) * FALLS).to_bits())
+        });
+        let fades = self.service_secs();
+        change(&self.ghosts, |ghosts, ms| {
+            (faded(pack(ghosts, ms), now, fades) + 1.0, stamp(now))
+        });
+    }
+
+    /// Notes that the target asked for fewer requests.
+    pub(crate) fn limited(&self, now: Moment) {
+        change(&self.room, |room, ms| {
+            if room < 1.0 && elapsed_ms(ms, now) < 1000 {
+                return (room, ms);
+            }
+            ((room * ROOM_FALLS).max(LEAST_ROOM), stamp(now))
+        });
+    }
+
+    /// Notes that an answer of `tokens` weighted tokens took `time`; gives back the new mean.
+    pub(crate) fn timed(&self, time: Duration, tokens: f32) -> f32 {
+        let sample = time.as_secs_f32() / tokens.max(1.0);
+        let mut mean = sample;
+        change(&self.pace, |spt, success| {
+            mean = if spt > 0.0 {
+                spt + SMOOTH * (sample - spt)
+            } else {
+                sample
+            };
+            (mean.max(f32::MIN_POSITIVE), success)
+        });
+        let seconds = f32::from_bits(self.service.load(Ordering::Relaxed));
+        let next = if seconds > 0.0 {
+            seconds + SMOOTH * (time.as_secs_f32() - seconds)
+        } else {
+            time.as_secs_f32()
+        };
+        self.service.store(next.to_bits(), Ordering::Relaxed);
+        mean
+    }
+
+    /// Notes an answer that did not come within `time`: says something only if it would be slow.
+    pub(crate) fn at_least(&self, time: Duration) {
+        let sample = time.as_secs_f32();
+        let known = self.spt();
+        if known > 0.0 && sample > f32::from_bits(self.service.load(Ordering::Relaxed)) {
+            change(&self.pace, |spt, success| {
+                let usual = f32::from_bits(self.service.load(Ordering::Relaxed));
+                let slower = if usual > 0.0 {
+                    spt * sample / usual
+                } else {
+                    spt
+                };
+                (spt + SMOOTH * (slower - spt), success)
+            });
+        }
+    }
+
+    /// Notes a first byte after `time`.
+    pub(crate) fn first_byte(&self, time: Duration, now: Moment) {
+        let sample = time.as_secs_f32().max(1e-6);
+        change(&self.ttft, |mean, ms| {
+            if mean <= sample {
+                return (sample, stamp(now));
+            }
+            let kept = faded(pack(1.0, ms), now, TTFT_FADES_SECS);
+            (sample + kept * (mean - sample), stamp(now))
+        });
+    }
+
+    /// Notes tokens used.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a rate needs no more than 24 bits"
+    )]
+    pub(crate) fn used(&self, tokens: u64, now: Moment) {
+        change(&self.usage, |used, ms| {
+            (
+                faded(pack(used, ms), now, USAGE_FADES_SECS) + tokens as f32,
+                stamp(now),
+            )
+        });
+    }
+
+    fn service_secs(&self) -> f32 {
+        let seconds = f32::from_bits(self.service.load(Ordering::Relaxed));
+        if seconds > 0.0 {
+            seconds
+        } else {
+            UNKNOWN_SERVICE_SECS
+        }
+    }
+}
+
+const fn pack(value: f32, other: u32) -> u64 {
+    (value.to_bits() as u64) << 32 | other as u64
+}
+
+#[inline]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "takes the halves of a word"
+)]
+const fn unpack(word: u64) -> (f32, u32) {
+    (f32::from_bits((word >> 32) as u32), word as u32)
+}
+
+/// Replaces a word by what `next` makes of its halves.
+fn change(cell: &AtomicU64, mut next: impl FnMut(f32, u32) -> (f32, u32)) {
+    let mut seen = cell.load(Ordering::Relaxed);
+    loop {
+        let (value, other) = unpack(seen);
+        let (value, other) = next(value, other);
+        let packed = pack(value, other);
+        match cell.compare_exchange_weak(seen, packed, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => return,
+            Err(current) => seen = current,
+        }
+    }
+}
+
+/// The moment in ms, as far as 32 bits tell: comes round after 49 days.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "comes round, and differences stay right"
+)]
+const fn stamp(now: Moment) -> u32 {
+    (now.as_nanos() / 1_000_000) as u32
+}
+
+/// The ms since a stamp; none for one that lies ahead.
+fn elapsed_ms(stamped: u32, now: Moment) -> u32 {
+    let elapsed = stamp(now).wrapping_sub(stamped);
+    if elapsed > u32::MAX / 2 { 0 } else { elapsed }
+}
+
+/// A stamped value, faded by `e` for every `secs` since.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "fading needs no more than 24 bits"
+)]
+fn faded(word: u64, now: Moment, secs: f32) -> f32 {
+    let (value, ms) = unpack(word);
+    if value == 0.0 {
+        return 0.0;
+    }
+    let elapsed = elapsed_ms(ms, now) as f32 / 1000.0;
+    value * (-elapsed / secs).exp()
+}
+
+/// How much one sample counts in a mean.
+const SMOOTH: f32 = 0.05;
+/// What a failure leaves of the share of requests that passed.
+const FALLS: f32 = 0.7;
+/// How much of what is missing in that share a success brings back.
+const RECOVERS: f32 = 0.3;
+/// What a rate limit leaves of a target's room.
+const ROOM_FALLS: f32 = 0.7;
+/// What a success adds to it.
+const ROOM_STEP: f32 = 0.002;
+/// What rate limits leave of it in the end.
+const LEAST_ROOM: f32 = 0.05;
+/// Over which time the mean time to the first byte falls.
+const TTFT_FADES_SECS: f32 = 10.0;
+/// Over which time used tokens fade: what is left of a steady use is a minute's worth.
+const USAGE_FADES_SECS: f32 = 60.0;
+/// How long a request takes, as long as none was timed.
+const UNKNOWN_SERVICE_SECS: f32 = 2.0;
+/// Below this a failure is forgotten.
+const LEAST_GHOST: f32 = 0.05;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Moment {
+        Moment::ZERO + Duration::from_millis(millis)
+    }
+
+    #[track_caller]
+    fn close(left: f32, right: f32) {
+        assert!((left - right).abs() < 1e-3, "{left} is not {right}");
+    }
+
+    #[test]
+    fn the_first_sample_is_the_mean_and_later_ones_move_it_by_a_twentieth() {
+        let load = Load::new();
+        close(load.timed(Duration::from_secs(1), 10.0), 0.1);
+        close(load.timed(Duration::from_secs(2), 10.0), 0.105);
+    }
+
+    #[test]
+    fn the_window_of_the_mean_slides() {
+        let load = Load::new();
+        for _ in 0..200 {
+            load.timed(Duration::from_secs(10), 1.0);
+        }
+        for _ in 0..200 {
+            load.timed(Duration::from_secs(1), 1.0);
+        }
+        close(load.spt(), 1.0);
+    }
+
+    #[test]
+    fn success_falls_fast_and_comes_back_whole() {
+        let load = Load::new();
+        load.failed(at(1));
+        load.failed(at(1));
+        close(load.success(), 0.49);
+        for _ in 0..30 {
+            load.passed();
+        }
+        assert!(load.success() >= 1.0, "no work is left for later successes");
+    }
+
+    #[test]
+    fn rate_limits_shrink_the_room_at_most_once_a_second() {
+        let load = Load::new();
+        for _ in 0..50 {
+            load.limited(at(5_000));
+        }
+        close(load.room(), 0.7);
+        load.limited(at(6_000));
+        close(load.room(), 0.49);
+        for second in 7..40 {
+            load.limited(at(second * 1000));
+        }
+        close(load.room(), 0.05);
+    }
+
+    #[test]
+    fn ghosts_fade_with_the_time_that_a_request_takes() {
+        let load = Load::new();
+        load.timed(Duration::from_secs(10), 1.0);
+        load.failed(at(1000));
+        close(load.ghosts(at(1000)), 1.0);
+        close(load.ghosts(at(11_000)), 0.3679);
+        close(load.ghosts(at(100_000)), 0.0);
+    }
+
+    #[test]
+    fn a_slow_first_byte_counts_at_once_and_is_forgotten_slowly() {
+        let load = Load::new();
+        load.first_byte(Duration::from_millis(100), at(1000));
+        load.first_byte(Duration::from_secs(2), at(1000));
+        close(load.ttft(at(1000)).unwrap(), 2.0);
+        load.first_byte(Duration::from_millis(100), at(1000));
+        close(load.ttft(at(1000)).unwrap(), 2.0);
+        close(load.ttft(at(11_000)).unwrap(), 0.7358);
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_fades_nothing() {
+        let load = Load::new();
+        load.failed(at(10_000));
+        close(load.ghosts(at(1)), 1.0);
+    }
+}

@@ -1,0 +1,194 @@
+//! `consistent-hash`: the same target for the same key.
+//!
+//! Up to 64 targets by weighted rendezvous: each target draws a number from the key and its own
+//! name, the weight makes it likelier to be the greatest, and the greatest wins. Of more, a
+//! precomputed table (as Maglev fills it) says who comes first. A target that already has 1.25
+//! times its share of the requests in flight passes the key on.
+//!
+//! Laws: taking one target away moves its keys only (rendezvous; nearly so with a table); no
+//! target has more than its bound, rounded up.
+
+use std::cell::Cell;
+
+use super::Pool;
+use crate::random::{below, mix};
+use crate::tier::Member;
+
+/// Up to how many targets rendezvous is used, and no table is made.
+pub(crate) const RENDEZVOUS: usize = 64;
+
+pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
+    let Some(key) = pool.key() else {
+        return pool.lowest(|member| pool.load_of(member));
+    };
+    let bound = Bound::default();
+    match &pool.tier.table {
+        Some(table) => by_table(pool, table, key, &bound),
+        None => by_rendezvous(pool, key, &bound),
+    }
+}
+
+/// How many requests a target may have in flight; reckoned when it is first asked for.
+#[derive(Default)]
+struct Bound {
+    /// Requests in flight over the sum of weights, times the slack.
+    per_weight: Cell<Option<f32>>,
+}
+
+impl Bound {
+    #[inline]
+    fn has_room(&self, pool: &Pool<'_>, member: &Member) -> bool {
+        // The bound is never less than one request.
+        member.state.in_flight() == 0 || self.allows_more(pool, member)
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a load needs no more than 24 bits"
+    )]
+    fn allows_more(&self, pool: &Pool<'_>, member: &Member) -> bool {
+        let per_weight = self.per_weight.get().unwrap_or_else(|| Self::reckon(pool));
+        self.per_weight.set(Some(per_weight));
+        (member.state.in_flight() + 1) as f32 <= (per_weight * member.weight).ceil()
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a bound needs no more than 24 bits"
+    )]
+    fn reckon(pool: &Pool<'_>) -> f32 {
+        let (mut requests, mut weights) = (1_u64, 0.0);
+        // The bound is over all targets of the tier: one that is full still has its share.
+        for member in &pool.tier.members {
+            requests += u64::from(member.state.in_flight());
+            weights += member.weight;
+        }
+        SLACK * requests as f32 / f32::max(weights, f32::MIN_POSITIVE)
+    }
+}
+
+fn by_rendezvous(pool: &Pool<'_>, key: u64, bound: &Bound) -> Option<usize> {
+    let mut best: Option<(f32, usize)> = None;
+    let mut best_full: Option<(f32, usize)> = None;
+    for (place, member) in pool.tier.members.iter().enumerate() {
+        if !pool.is_open_member(place, member) {
+            continue;
+        }
+        let score = rank(key, member);
+        let slot = if bound.has_room(pool, member) {
+            &mut best
+        } else {
+            &mut best_full
+        };
+        if slot.is_none_or(|(highest, _)| score > highest) {
+            *slot = Some((score, place));
+        }
+    }
+    best.or(best_full).map(|(_, place)| place)
+}
+
+/// The number that `member` draws for `key`: the chance to be the greatest is by weight.
+///
+/// The whole weight, not the share while recovering: a key must not wander as the share grows.
+fn rank(key: u64, member: &Member) -> f32 {
+    let word = mix(key ^ member.state.name_hash());
+    #[expect(clippy::cast_precision_loss, reason = "24 bits fit a float exactly")]
+    let unit = ((word >> 40) as f32 + 0.5) / 16_777_216.0;
+    -member.whole_weight / unit.ln()
+}
+
+fn by_table(pool: &Pool<'_>, table: &Table, key: u64, bound: &Bound) -> Option<usize> {
+    let mut word = mix(key);
+    for _ in 0..STEPS {
+        if let Some(place) = table.at(word)
+            && let Some(member) = pool.member(place)
+            && pool.is_open_member(place, member)
+            && bound.has_room(pool, member)
+        {
+            return Some(place);
+        }
+        word = mix(word ^ key.rotate_left(17));
+    }
+    by_rendezvous(pool, key, bound)
+}
+
+/// Who comes first for a key, for many targets: each has as many places as it weighs.
+pub(crate) struct Table {
+    places: Box<[u32]>,
+}
+
+impl Table {
+    /// Fills a table of about 100 places a target, each target taking its turn by weight and the
+    /// first place of its own order that is still free.
+    pub(crate) fn new(members: &[Member]) -> Self {
+        let size = prime_above(members.len().saturating_mul(PLACES).max(3));
+        let mut places = vec![NOBODY; size];
+        let mut order: Vec<(usize, usize)> = members
+            .iter()
+            .map(|member| {
+                let hash = member.state.name_hash();
+                (below(hash, size), 1 + below(mix(hash ^ 1), size - 1))
+            })
+            .collect();
+        let heaviest = members
+            .iter()
+            .map(|member| member.whole_weight)
+            .fold(1.0, f32::max);
+        let mut credit = vec![0.0_f32; members.len()];
+        let mut left = size;
+        while left > 0 {
+            for (place, member) in (0_u32..).zip(members) {
+                let index = place as usize;
+                let (Some(owed), Some(order)) = (credit.get_mut(index), order.get_mut(index))
+                else {
+                    continue;
+                };
+                *owed += member.whole_weight / heaviest;
+                if *owed >= 1.0 && left > 0 {
+                    *owed -= 1.0;
+                    left -= 1;
+                    fill_next(&mut places, order, place);
+                }
+            }
+        }
+        Self {
+            places: places.into(),
+        }
+    }
+
+    #[inline]
+    fn at(&self, word: u64) -> Option<usize> {
+        self.places
+            .get(below(word, self.places.len()))
+            .map(|&place| place as usize)
+    }
+}
+
+/// Gives `target` the first free place of its own order, which is given by the next place and the
+/// step from each to the one after. The size is prime, so that the order comes by every place.
+fn fill_next(places: &mut [u32], (next, step): &mut (usize, usize), target: u32) {
+    for _ in 0..places.len() {
+        let here = *next;
+        *next = (*next + *step) % places.len();
+        if let Some(slot) = places.get_mut(here)
+            && *slot == NOBODY
+        {
+            *slot = target;
+            return;
+        }
+    }
+}
+
+fn prime_above(least: usize) -> usize {
+    let is_prime = |n: usize| {
+        (2..)
+            .take_while(|d| d * d <= n)
+            .all(|d| !n.is_multiple_of(d))
+    };
+    (least..).find(|&n| is_prime(n)).unwrap_or(least)
+}
+
+const SLACK: f32 = 1.25;
+const STEPS: usize = 8;
+const PLACES: usize = 100;
+const NOBODY: u32 = u32::MAX;

@@ -1,0 +1,40 @@
+//! `p2c`: of two drawn at random, the one with fewer requests in flight for its weight.
+//!
+//! Law: of two or more targets whose loads differ, the one with the greatest is never picked.
+
+use super::Pool;
+use crate::random::below;
+
+#[inline]
+pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
+    let len = pool.len();
+    if len < 2 {
+        return pool.first_open();
+    }
+    for _ in 0..DRAWS {
+        let word = pool.random.word();
+        let first = below(word, len);
+        // A second place that cannot be the first.
+        let step = 1 + below(word << 32, len - 1);
+        let second = if first + step < len {
+            first + step
+        } else {
+            first + step - len
+        };
+        let (Some(one), Some(two)) = (pool.member(first), pool.member(second)) else {
+            continue;
+        };
+        match (
+            pool.is_open_member(first, one),
+            pool.is_open_member(second, two),
+        ) {
+            (true, true) if pool.load_of(two) < pool.load_of(one) => return Some(second),
+            (true, true) => return Some(first),
+            // One alone is taken only when no other is left to compare it with.
+            (true, false) | (false, true) | (false, false) => {}
+        }
+    }
+    pool.lowest(|member| pool.load_of(member))
+}
+
+const DRAWS: usize = 8;

@@ -1,0 +1,32 @@
+//! `prefix-affinity`: the same target for the same beginning of a prompt, so that what the target
+//! cached of it is used again.
+//!
+//! Follows the key as `consistent-hash` does, bounds included, unless load is so uneven that a hit
+//! in the cache is not worth the queue: more than 32 requests and more than a tenth between the
+//! busiest and the idlest. Then the least loaded takes it.
+
+use super::{Pool, consistent_hash};
+
+pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
+    if is_uneven(pool) {
+        return pool.lowest(|member| pool.load_of(member));
+    }
+    consistent_hash::choose(pool)
+}
+
+fn is_uneven(pool: &Pool<'_>) -> bool {
+    let mut least = u32::MAX;
+    let mut most = 0;
+    for (place, member) in pool.tier.members.iter().enumerate() {
+        if pool.is_open_member(place, member) {
+            let in_flight = member.state.in_flight();
+            least = least.min(in_flight);
+            most = most.max(in_flight);
+        }
+    }
+    let gap = most.saturating_sub(least);
+    gap > LEAST_GAP && u64::from(most) * 10 > u64::from(least) * 11
+}
+
+/// Below this difference of requests in flight, load counts as even.
+const LEAST_GAP: u32 = 32;

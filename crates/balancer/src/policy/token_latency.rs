@@ -1,0 +1,32 @@
+//! `token-latency`: who is likely to finish the answer soonest.
+//!
+//! The score, lower is better:
+//!
+//! ```text
+//! (in flight + recent failures + 1) · seconds per token
+//! ------------------------------------------------------
+//!   weight · share while recovering · room · success
+//! ```
+//!
+//! *Room* falls by 30 % with each rate limit, at most once a second, and comes back slowly;
+//! *success* falls by 30 % with each failure and comes back by 30 % of what is missing. So a
+//! target that fails fast looks busy and unlikely to serve, instead of fast. Law: all else being
+//! equal, a target's share falls as its seconds per token rise.
+
+use super::Pool;
+use crate::tier::Member;
+
+#[inline]
+pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
+    pool.lowest(|member| score(pool, member))
+}
+
+#[inline]
+fn score(pool: &Pool<'_>, member: &Member) -> f32 {
+    let load = &member.state.load;
+    let worth = load.room() * load.success().max(LEAST_SUCCESS);
+    pool.demand(member) * pool.spt(member) * member.inverse_weight / worth
+}
+
+/// A target that only failed lately still counts for this much, so that it is tried now and then.
+const LEAST_SUCCESS: f32 = 0.02;

@@ -1,0 +1,311 @@
+//! What is known of a target, whatever its configuration: kept over updates, by its name.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use ai_gateway_health::{
+    Event, Machine, Moment, ProbeToken, Settings, Standing, State, Transition,
+};
+
+use crate::load::Load;
+use crate::random::hash;
+use crate::sync::{AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering};
+
+/// What is known of one target.
+pub(crate) struct TargetState {
+    in_flight: AtomicU32,
+    serial: u32,
+    /// What a pick must know of the machine: `epoch << 32 | flags`.
+    word: AtomicU64,
+    pub(crate) load: Load,
+    picks: AtomicU64,
+    /// When it was last taken for want of anything better, in nanoseconds.
+    last_resort_at: AtomicU64,
+    name_hash: u64,
+    id: Arc<str>,
+    slow: Mutex<Slow>,
+}
+
+/// What is only looked at when something happens.
+pub(crate) struct Slow {
+    pub(crate) machine: Machine,
+    /// Models that the target said it does not know, and until when to believe it.
+    pub(crate) missing: Vec<(Box<str>, Moment)>,
+    /// Who waits for the last request to end.
+    pub(crate) wakers: Vec<Waker>,
+}
+
+impl Slow {
+    /// Takes those who wait for a drain, if it is over.
+    pub(crate) fn wakers_if_out(&mut self) -> Vec<Waker> {
+        match self.machine.state() {
+            State::Draining => Vec::new(),
+            State::Disabled | State::Healthy | State::Unhealthy => std::mem::take(&mut self.wakers),
+        }
+    }
+}
+
+/// A request was let in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Entry {
+    /// The epoch it began in.
+    pub(crate) epoch: u32,
+    /// Whether the target was at rest.
+    pub(crate) at_rest: bool,
+}
+
+impl TargetState {
+    pub(crate) fn new(
+        id: Arc<str>,
+        serial: u32,
+        settings: Arc<Settings>,
+        seed: u64,
+        now: Moment,
+    ) -> Self {
+        let name_hash = hash(id.as_bytes());
+        let machine = Machine::new(settings, seed ^ name_hash, now);
+        Self {
+            in_flight: AtomicU32::new(0),
+            serial,
+            word: AtomicU64::new(word(&machine, now)),
+            load: Load::new(),
+            picks: AtomicU64::new(0),
+            last_resort_at: AtomicU64::new(0),
+            name_hash,
+            id,
+            slow: Mutex::new(Slow {
+                machine,
+                missing: Vec::new(),
+                wakers: Vec::new(),
+            }),
+        }
+    }
+
+    pub(crate) fn id(&self) -> &Arc<str> {
+        &self.id
+    }
+
+    /// A number that no other target of the balancer has or had.
+    #[inline]
+    pub(crate) const fn serial(&self) -> u32 {
+        self.serial
+    }
+
+    pub(crate) const fn name_hash(&self) -> u64 {
+        self.name_hash
+    }
+
+    #[inline]
+    pub(crate) fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn picks(&self) -> u64 {
+        self.picks.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn takes_traffic(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & SERVES != 0
+    }
+
+    #[inline]
+    pub(crate) fn probe_is_due(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & PROBE_DUE != 0
+    }
+
+    #[inline]
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.word.load(Ordering::Relaxed) & RESTS != 0
+    }
+
+    pub(crate) fn drains(&self) -> bool {
+        self.word.load(Ordering::SeqCst) & DRAINS != 0
+    }
+
+    /// Whether a success must be told to the machine, for a request that began in `epoch`.
+    #[inline]
+    pub(crate) fn wants_success(&self, epoch: u32) -> bool {
+        let word = self.word.load(Ordering::Relaxed);
+        word & WANTS_SUCCESS != 0 && epoch_of(word) == epoch
+    }
+
+    pub(crate) fn last_resort_at(&self) -> Moment {
+        Moment::from_nanos(self.last_resort_at.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn note_last_resort(&self, now: Moment) {
+        self.last_resort_at.store(now.as_nanos(), Ordering::Relaxed);
+    }
+
+    /// Lets a request in, if the target takes traffic and has fewer than `cap` in flight.
+    ///
+    /// A count that turns out too many is taken back; so that a bound is never exceeded, though
+    /// two that come at once may both be turned away from the last place.
+    #[inline]
+    pub(crate) fn enter(&self, cap: u32, admits: Admits) -> Result<Entry, Refused> {
+        let before = self.in_flight.fetch_add(1, Ordering::SeqCst);
+        let word = self.word.load(Ordering::SeqCst);
+        let is_let_in = match admits {
+            Admits::Serving => word & SERVES != 0,
+            Admits::ServingOrResting => word & (SERVES | RESTS) != 0,
+            Admits::NotOut => word & OUT == 0,
+        };
+        if before >= cap || !is_let_in {
+            return Err(Refused(()));
+        }
+        self.picks.fetch_add(1, Ordering::Relaxed);
+        Ok(Entry {
+            epoch: epoch_of(word),
+            at_rest: word & RESTS != 0,
+        })
+    }
+
+    /// Lets the one request in that may try a resting target.
+    pub(crate) fn enter_as_probe(&self, cap: u32, now: Moment) -> Option<(Entry, ProbeToken)> {
+        if !self.probe_is_due() {
+            return None;
+        }
+        let mut slow = self.slow.lock();
+        if self.in_flight.load(Ordering::SeqCst) >= cap {
+            return None;
+        }
+        let token = slow.machine.grant_probe(now)?;
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        self.picks.fetch_add(1, Ordering::Relaxed);
+        self.publish(&slow.machine, now);
+        Some((
+            Entry {
+                epoch: slow.machine.epoch(),
+                at_rest: true,
+            },
+            token,
+        ))
+    }
+
+    /// Takes a request out. True when it was the last one of a target that drains: the caller
+    /// must then call [`drained`](Self::drained).
+    #[inline]
+    #[must_use]
+    pub(crate) fn leave(&self) -> bool {
+        let before = self.in_flight.fetch_sub(1, Ordering::SeqCst);
+        before == 1 && self.word.load(Ordering::SeqCst) & DRAINS != 0
+    }
+
+    /// Ends a drain, if no request is left.
+    ///
+    /// Whoever begins a drain calls this after the word says so; whoever leaves a draining target
+    /// as the last calls it after the count says so. In a sequentially consistent order one of
+    /// the two sees what the other wrote.
+    pub(crate) fn drained(&self, now: Moment) -> Vec<Transition> {
+        let mut slow = self.slow.lock();
+        if self.in_flight.load(Ordering::SeqCst) > 0 {
+            return Vec::new();
+        }
+        let drained = ai_gateway_health::AdminChange::Drained;
+        let said = slow.machine.on(Event::Admin(drained), now);
+        self.publish(&slow.machine, now);
+        let wakers = slow.wakers_if_out();
+        drop(slow);
+        for waker in wakers {
+            waker.wake();
+        }
+        said
+    }
+
+    /// Looks at, or changes, what is only looked at when something happens.
+    pub(crate) fn slow(&self) -> MutexGuard<'_, Slow> {
+        self.slow.lock()
+    }
+
+    /// Tells the machine of `event`, and picks of what came of it.
+    pub(crate) fn on(&self, event: Event, may_eject: bool, now: Moment) -> Told {
+        let mut slow = self.slow.lock();
+        let before = self.word.load(Ordering::Relaxed);
+        slow.machine.allow_ejection(may_eject);
+        let said = slow.machine.on(event, now);
+        let after = self.publish(&slow.machine, now);
+        let next_change = slow.machine.next_change(now);
+        let wakers = if said.is_empty() {
+            Vec::new()
+        } else {
+            slow.wakers_if_out()
+        };
+        drop(slow);
+        for waker in wakers {
+            waker.wake();
+        }
+        Told {
+            said,
+            stands_elsewhere: (before ^ after) & (SERVES | RESTS | OUT | PROBE_DUE) != 0,
+            next_change,
+        }
+    }
+
+    /// Lets picks see where the machine stands.
+    pub(crate) fn publish(&self, machine: &Machine, now: Moment) -> u64 {
+        let word = word(machine, now);
+        self.word.store(word, Ordering::SeqCst);
+        word
+    }
+}
+
+/// A request was not let in; its count must be taken back by [`TargetState::leave`], as whoever
+/// leaves last may have to end a drain.
+#[must_use]
+pub(crate) struct Refused(());
+
+/// Who lets a request in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Admits {
+    /// A target that takes traffic.
+    Serving,
+    /// That, or one at rest, when too few take traffic.
+    ServingOrResting,
+    /// Any but one that the operator took out.
+    NotOut,
+}
+
+/// What an event brought about.
+pub(crate) struct Told {
+    pub(crate) said: Vec<Transition>,
+    /// Whether picks must see the target elsewhere than before.
+    pub(crate) stands_elsewhere: bool,
+    pub(crate) next_change: Option<Moment>,
+}
+
+const SERVES: u64 = 1;
+const WANTS_SUCCESS: u64 = 1 << 1;
+const PROBE_DUE: u64 = 1 << 2;
+/// At rest for what was observed, and not for a spent account.
+const RESTS: u64 = 1 << 3;
+const DRAINS: u64 = 1 << 4;
+const OUT: u64 = 1 << 5;
+
+fn word(machine: &Machine, now: Moment) -> u64 {
+    use ai_gateway_health::Reason;
+
+    let mut word = u64::from(machine.epoch()) << 32;
+    word |= match machine.standing(now) {
+        Standing::Serving { .. } => SERVES,
+        Standing::Cooling { .. } => 0,
+        Standing::ProbeDue => PROBE_DUE,
+        Standing::Resting { .. } | Standing::Probing => 0,
+        Standing::Out => OUT,
+    };
+    word |= match (machine.state(), machine.reason()) {
+        (State::Unhealthy, Some(Reason::QuotaExhausted)) => 0,
+        (State::Unhealthy, _) => RESTS,
+        (State::Draining, _) => DRAINS,
+        (State::Healthy | State::Disabled, _) => 0,
+    };
+    if machine.wants_success() {
+        word |= WANTS_SUCCESS;
+    }
+    word
+}
+
+#[inline]
+const fn epoch_of(word: u64) -> u32 {
+    (word >> 32) as u32
+}

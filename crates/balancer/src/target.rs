@@ -1,0 +1,194 @@
+//! Targets as their owner describes them.
+
+use std::sync::Arc;
+
+use ai_gateway_health::{Admin, Settings};
+
+use crate::error::BuildError;
+
+/// A target: who it is, what the caller needs to reach it, and how much it is to take.
+///
+/// Checked when the balancer is built or updated.
+///
+/// ```
+/// # use ai_gateway_balancer::Target;
+/// let target = Target::new("openai", "https://api.openai.com")
+///     .weight(70)
+///     .priority(1)
+///     .models(["gpt-4o", "gpt-4o-mini"])
+///     .default_model("gpt-4o-mini")
+///     .max_in_flight(64);
+/// # let _ = target;
+/// ```
+#[derive(Clone, Debug)]
+pub struct Target<T> {
+    pub(crate) spec: Spec,
+    pub(crate) data: T,
+}
+
+/// Everything about a target but what the caller attached to it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Spec {
+    pub(crate) id: Arc<str>,
+    pub(crate) weight: u32,
+    pub(crate) priority: u32,
+    pub(crate) models: Box<[Box<str>]>,
+    pub(crate) default_model: Option<Box<str>>,
+    pub(crate) max_in_flight: Option<u32>,
+    pub(crate) health: Option<Settings>,
+    pub(crate) active_check: Option<bool>,
+    pub(crate) admin: Admin,
+    pub(crate) price: f32,
+    pub(crate) tokens_per_minute: f32,
+}
+
+impl<T> Target<T> {
+    /// Makes a target named `id`, which tells it from all others and by which its state is kept
+    /// over updates. `data` is what a lease on it derefs to.
+    pub fn new(id: impl Into<Arc<str>>, data: T) -> Self {
+        Self {
+            spec: Spec {
+                id: id.into(),
+                weight: 1,
+                priority: 1,
+                models: Box::default(),
+                default_model: None,
+                max_in_flight: None,
+                health: None,
+                active_check: None,
+                admin: Admin::Enabled,
+                price: 0.0,
+                tokens_per_minute: 1.0,
+            },
+            data,
+        }
+    }
+
+    /// Its share of traffic relative to the others of its priority: 1, from 1 to 100.
+    #[must_use]
+    pub fn weight(mut self, weight: u32) -> Self {
+        self.spec.weight = weight;
+        self
+    }
+
+    /// Its tier: 1; a lower number is tried first.
+    #[must_use]
+    pub fn priority(mut self, priority: u32) -> Self {
+        self.spec.priority = priority;
+        self
+    }
+
+    /// The models it serves. Without any it serves whatever is asked for.
+    #[must_use]
+    pub fn models<M: Into<Box<str>>>(mut self, models: impl IntoIterator<Item = M>) -> Self {
+        self.spec.models = models.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The model it serves when none is asked for, or when nobody serves the one asked for.
+    #[must_use]
+    pub fn default_model(mut self, model: impl Into<Box<str>>) -> Self {
+        self.spec.default_model = Some(model.into());
+        self
+    }
+
+    /// Requests that it may have in flight: any number, else at least 1. A full target is passed
+    /// over, never queued for.
+    #[must_use]
+    pub fn max_in_flight(mut self, requests: u32) -> Self {
+        self.spec.max_in_flight = Some(requests);
+        self
+    }
+
+    /// Health settings of its own, in place of the balancer's.
+    #[must_use]
+    pub fn health(mut self, settings: Settings) -> Self {
+        self.spec.health = Some(settings);
+        self
+    }
+
+    /// Whether it is checked without traffic, whatever the settings say.
+    #[must_use]
+    pub fn active_check(mut self, wanted: bool) -> Self {
+        self.spec.active_check = Some(wanted);
+        self
+    }
+
+    /// The operator's decision: enabled, unless said otherwise.
+    #[must_use]
+    pub fn admin(mut self, admin: Admin) -> Self {
+        self.spec.admin = admin;
+        self
+    }
+
+    /// What it charges, in any unit that the others use too; 0. For `lowest-cost`.
+    #[must_use]
+    pub fn price(mut self, price: f32) -> Self {
+        self.spec.price = price;
+        self
+    }
+
+    /// Tokens that it may use in a minute, or its size relative to the others; 1. For
+    /// `lowest-usage`.
+    #[must_use]
+    pub fn tokens_per_minute(mut self, tokens: f32) -> Self {
+        self.spec.tokens_per_minute = tokens;
+        self
+    }
+
+    /// Its name.
+    pub fn id(&self) -> &str {
+        &self.spec.id
+    }
+
+    /// What the caller attached to it.
+    pub fn data(&self) -> &T {
+        &self.data
+    }
+}
+
+impl Spec {
+    /// Checks every value against its range.
+    pub(crate) fn check(&self) -> Result<(), BuildError> {
+        let target = || self.id.clone();
+        if !(1..=MAX_WEIGHT).contains(&self.weight) {
+            return Err(BuildError::Weight {
+                target: target(),
+                weight: self.weight,
+            });
+        }
+        if self.max_in_flight == Some(0) {
+            return Err(BuildError::MaxInFlight { target: target() });
+        }
+        if let Some(model) = &self.default_model
+            && !self.models.is_empty()
+            && !self.models.contains(model)
+        {
+            return Err(BuildError::DefaultModel {
+                target: target(),
+                model: model.clone(),
+            });
+        }
+        if !(self.price.is_finite() && self.price >= 0.0) {
+            return Err(BuildError::Price { target: target() });
+        }
+        if !(self.tokens_per_minute.is_finite() && self.tokens_per_minute > 0.0) {
+            return Err(BuildError::TokensPerMinute { target: target() });
+        }
+        if let Some(settings) = &self.health {
+            settings.check().map_err(|fault| BuildError::Health {
+                target: Some(target()),
+                fault,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Whether the target serves `model` when asked for it by name.
+    pub(crate) fn lists(&self, model: &str) -> bool {
+        self.models.is_empty() || self.models.iter().any(|listed| **listed == *model)
+    }
+}
+
+/// The greatest weight.
+pub(crate) const MAX_WEIGHT: u32 = 100;
