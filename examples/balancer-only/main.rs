@@ -15,7 +15,7 @@ use std::error::Error;
 use std::io::{self, Write as _, stdout};
 use std::time::Duration;
 
-use ai_gateway_balancer::{Algorithm, Balancer, Settings, Target, Transition};
+use ai_gateway_balancer::{Algorithm, Balancer, Event, Settings, Target, Transition};
 use bytes::Bytes;
 use http::Uri;
 use http_body_util::{BodyExt as _, Empty};
@@ -45,13 +45,7 @@ async fn main() -> Result<(), Failure> {
         .target(Target::new(medium.name(), medium.uri()).weight(2))
         .target(Target::new(large.name(), large.uri()).weight(3))
         .build()?;
-    balancer.subscribe(|event| {
-        say(&format!(
-            "  {}: {}",
-            event.target,
-            describe(&event.transition)
-        ))
-    });
+    balancer.subscribe(tell_event);
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let through: Uri = format!("http://{}/", listener.local_addr()?).parse()?;
@@ -84,8 +78,22 @@ async fn main() -> Result<(), Failure> {
 
     say("large is mended: a probe finds out, and it takes its share again:");
     large.mend();
+    wait_for_large(&through).await?;
+    for target in balancer.snapshot() {
+        say(&format!(
+            "  {:<8}{:?}, {} picks",
+            target.id,
+            target.state(),
+            target.picks
+        ));
+    }
+    Ok(())
+}
+
+/// Goes on asking until the mended backend serves again.
+async fn wait_for_large(through: &Uri) -> Result<(), Failure> {
     let began = Instant::now();
-    while !ask(&through, 1).await?.contains_key("large") {
+    while !ask(through, 1).await?.contains_key("large") {
         ensure(
             began.elapsed() < Duration::from_secs(5),
             "a mended backend comes back",
@@ -96,14 +104,6 @@ async fn main() -> Result<(), Failure> {
         "  it serves again after {:.1} s",
         began.elapsed().as_secs_f64()
     ));
-    for target in balancer.snapshot() {
-        say(&format!(
-            "  {:<8}{:?}, {} picks",
-            target.id,
-            target.state(),
-            target.picks
-        ));
-    }
     Ok(())
 }
 
@@ -123,13 +123,14 @@ async fn ask(through: &Uri, count: usize) -> Result<BTreeMap<String, usize>, Fai
     Ok(shares)
 }
 
-fn describe(transition: &Transition) -> String {
-    match transition {
+fn tell_event(event: &Event) {
+    let text = match &event.transition {
         Transition::Ejected { reason, .. } => format!("taken out ({reason:?})"),
         Transition::Recovered => "back, with a growing share".to_owned(),
         Transition::RampEnded => "back to its whole share".to_owned(),
         other => format!("{other:?}"),
-    }
+    };
+    say(&format!("  {}: {text}", event.target));
 }
 
 fn served(shares: &BTreeMap<String, usize>) -> [usize; 3] {
