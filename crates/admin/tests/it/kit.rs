@@ -1,0 +1,298 @@
+//! A running Admin API and a client for it.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use ai_gateway_admin::{Access, Admin, router, serve};
+use ai_gateway_model::{Configuration, Secret, TargetState as Wanted};
+use ai_gateway_registry::{
+    Applied, Fleet, TargetFault, TargetHealth, TargetState, UpstreamHealth, UpstreamSample,
+};
+use ai_gateway_store::{Store, StoreOptions};
+use ai_gateway_telemetry::Telemetry;
+use http::{HeaderMap, Request};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Shows each target in the state that its configuration asks for, so that what is seen is what
+/// was applied. The balancing behind a real fleet has tests of its own.
+#[derive(Debug, Default)]
+pub(crate) struct Shown(Mutex<Configuration>);
+
+impl Fleet for Shown {
+    fn apply(&self, configuration: &Configuration) -> Applied {
+        let mut live = self.0.lock().unwrap();
+        *live = configuration.clone();
+        let mut faults = Vec::new();
+        let upstreams = live
+            .gateways()
+            .flat_map(|gateway| live.live_upstreams(gateway.id()));
+        for upstream in upstreams {
+            let targets = upstream.targets().iter();
+            let unready = targets.filter(|target| target.headers().contains_key("x-unready"));
+            faults.extend(unready.map(|target| TargetFault {
+                upstream: upstream.name().to_string(),
+                target: target.name().to_string(),
+                message: "not ready".to_owned(),
+            }));
+        }
+        Applied {
+            revision: live.revision(),
+            faults,
+        }
+    }
+
+    fn revision(&self) -> u64 {
+        self.0.lock().unwrap().revision()
+    }
+
+    fn health(&self, upstream: Uuid) -> Option<UpstreamHealth> {
+        let live = self.0.lock().unwrap();
+        let found = live
+            .gateways()
+            .flat_map(|gateway| live.live_upstreams(gateway.id()))
+            .find(|live| live.id() == upstream)?;
+        Some(UpstreamHealth {
+            algorithm: found.algorithm().as_str(),
+            targets: found.targets().iter().map(health_of).collect(),
+        })
+    }
+
+    fn samples(&self) -> Vec<UpstreamSample> {
+        Vec::new()
+    }
+}
+
+fn health_of(target: &ai_gateway_model::Target) -> TargetHealth {
+    TargetHealth {
+        name: target.name().to_string(),
+        provider: target.destination().label().to_owned(),
+        state: match target.state() {
+            Wanted::Enabled => TargetState::Healthy,
+            Wanted::Draining { .. } => TargetState::Draining,
+            Wanted::Disabled => TargetState::Disabled,
+        },
+        reason: None,
+        since: Duration::from_secs(1),
+        next_probe_in: None,
+        in_flight: 0,
+        max_in_flight: target.max_in_flight().map(std::num::NonZeroU32::get),
+        ramp: 1.0,
+        cooling_for: None,
+        ejections: 0,
+        last_failure: Some(("timeout".to_owned(), Duration::from_secs(2))),
+        picks: u64::from(target.weight().get()) * 3,
+        weight: target.weight().get(),
+        priority: target.priority().get(),
+        models: Vec::new(),
+    }
+}
+
+/// A running Admin API on a store of its own; it stops when it goes.
+pub(crate) struct Api {
+    pub(crate) address: SocketAddr,
+    pub(crate) store: Store,
+    pub(crate) folder: TempDir,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) tasks: JoinSet<std::io::Result<()>>,
+}
+
+impl Api {
+    pub(crate) async fn start() -> Self {
+        Self::start_in(tempfile::tempdir().unwrap(), None).await
+    }
+
+    pub(crate) async fn start_in(folder: TempDir, token: Option<&Secret>) -> Self {
+        let store = Store::open(StoreOptions::new(folder.path())).await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let fleet = Arc::new(Shown::default());
+        fleet.apply(&store.current());
+        let access = Access::for_listener(address, token).unwrap();
+        let admin = Admin::new(store.clone(), fleet, Telemetry::new("test"), access)
+            .providers(["openai", "anthropic", "mistral"])
+            .body_limit_bytes(64 * 1024);
+        let shutdown = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let drain = Duration::from_secs(5);
+        tasks.spawn(serve(listener, router(admin), shutdown.clone(), drain));
+        Self {
+            address,
+            store,
+            folder,
+            shutdown,
+            tasks,
+        }
+    }
+
+    /// Starts with a gateway called `main`.
+    pub(crate) async fn with_gateway() -> Self {
+        let api = Self::start().await;
+        api.post("/api/v1/gateways", &json!({ "name": "main" }))
+            .await
+            .expect(201);
+        api
+    }
+
+    /// Starts with the gateway `main` and the seed's upstream in it.
+    pub(crate) async fn with_seed() -> Self {
+        let api = Self::with_gateway().await;
+        api.post(UPSTREAMS, &seed()).await.expect(201);
+        api
+    }
+
+    /// Stops and starts again on the same store.
+    pub(crate) async fn restart(self) -> Self {
+        let folder = self.stop().await;
+        Self::start_in(folder, None).await
+    }
+
+    pub(crate) async fn stop(mut self) -> TempDir {
+        self.shutdown.cancel();
+        self.tasks.join_next().await.unwrap().unwrap().unwrap();
+        self.store.close().await;
+        self.folder
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Call::new("GET", path)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(Call::new("POST", path).json(body)).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(Call::new("PUT", path).json(body)).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
+        self.send(Call::new("PATCH", path).json(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Answer {
+        self.send(Call::new("DELETE", path)).await
+    }
+
+    pub(crate) async fn send(&self, call: Call) -> Answer {
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        let mut connections = JoinSet::new();
+        connections.spawn(connection);
+        let mut request = Request::builder()
+            .method(call.method.as_str())
+            .uri(&call.path);
+        if !call.headers.iter().any(|(name, _)| name == "host") {
+            request = request.header("host", self.address.to_string());
+        }
+        for (name, value) in &call.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(Full::new(Bytes::from(call.body))).unwrap();
+        let (parts, body) = sender.send_request(request).await.unwrap().into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            text: String::from_utf8(bytes.to_vec()).unwrap(),
+        }
+    }
+}
+
+/// A call to be sent.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: String,
+}
+
+impl Call {
+    pub(crate) fn new(method: &str, path: &str) -> Self {
+        Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: Vec::new(),
+            body: String::new(),
+        }
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(crate) fn json(self, body: &Value) -> Self {
+        self.body(&body.to_string())
+            .header("content-type", "application/json")
+    }
+
+    pub(crate) fn body(mut self, body: &str) -> Self {
+        body.clone_into(&mut self.body);
+        self
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    /// Demands a status and returns the body.
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        self.json()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Demands a problem document that is whole, and returns it.
+    #[track_caller]
+    pub(crate) fn problem(self, status: u16, code: &str) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let body = self.json();
+        assert_eq!(body["code"], code, "{body}");
+        assert_eq!(body["status"], status);
+        assert_eq!(body["error"], body["detail"]);
+        assert_eq!(body["request_id"], self.header("x-request-id"));
+        assert!(body["errors"].is_array() && body["title"].is_string() && body["type"].is_string());
+        body
+    }
+}
+
+pub(crate) fn seed() -> Value {
+    let seed = include_str!("../../../model/testdata/seeds-upstream.json");
+    serde_json::from_str(seed).unwrap()
+}
+
+pub(crate) const UPSTREAMS: &str = "/api/v1/gateways/main/upstreams";
+pub(crate) const SEED: &str = "/api/v1/gateways/main/upstreams/ai-providers-upstream";

@@ -1,0 +1,14 @@
+//! The Admin API over real HTTP, on a real store.
+
+#[cfg(test)]
+mod access;
+#[cfg(test)]
+mod errors;
+#[cfg(test)]
+mod kit;
+#[cfg(test)]
+mod objects;
+#[cfg(test)]
+mod secrets;
+#[cfg(test)]
+mod targets;
