@@ -1,5 +1,7 @@
 //! The wire formats, and the calls of a client that they belong to.
 
+use crate::gemini;
+
 /// A wire format for conversations with a model.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
@@ -8,6 +10,8 @@ pub enum Dialect {
     OpenAiChat,
     /// Anthropic's messages.
     AnthropicMessages,
+    /// Google's generateContent, of the Gemini API and of Vertex AI.
+    GeminiGenerate,
 }
 
 impl Dialect {
@@ -16,6 +20,7 @@ impl Dialect {
         match self {
             Self::OpenAiChat => "openai-chat",
             Self::AnthropicMessages => "anthropic-messages",
+            Self::GeminiGenerate => "gemini-generate",
         }
     }
 }
@@ -34,6 +39,10 @@ pub enum Surface {
     Messages,
     /// `POST /v1/messages/count_tokens`; only targets that speak Anthropic's dialect have it.
     CountTokens,
+    /// `POST /v1beta/models/{model}:generateContent`, which names its model in the path.
+    GenerateContent,
+    /// `POST /v1beta/models/{model}:streamGenerateContent`, the same as a stream of events.
+    StreamGenerateContent,
     /// `GET /v1/models`, which the gateway answers by itself.
     Models,
     /// Any other call: passed through, never translated.
@@ -55,6 +64,11 @@ impl Surface {
             ("POST", "/messages") => Self::Messages,
             ("POST", "/messages/count_tokens") => Self::CountTokens,
             ("GET", "/models") => Self::Models,
+            ("POST", _) => match gemini::path::read(path) {
+                Some((_, false)) => Self::GenerateContent,
+                Some((_, true)) => Self::StreamGenerateContent,
+                None => Self::Other,
+            },
             _ => Self::Other,
         }
     }
@@ -65,6 +79,7 @@ impl Surface {
     pub const fn dialect(self) -> Dialect {
         match self {
             Self::Messages | Self::CountTokens => Dialect::AnthropicMessages,
+            Self::GenerateContent | Self::StreamGenerateContent => Dialect::GeminiGenerate,
             Self::ChatCompletions
             | Self::Completions
             | Self::Embeddings
@@ -81,7 +96,13 @@ impl Surface {
 
     /// Tells whether the call is a conversation, which can be translated between dialects.
     pub const fn is_conversation(self) -> bool {
-        matches!(self, Self::ChatCompletions | Self::Messages)
+        matches!(
+            self,
+            Self::ChatCompletions
+                | Self::Messages
+                | Self::GenerateContent
+                | Self::StreamGenerateContent
+        )
     }
 
     /// Returns where a target serves this call, given the path where it serves conversations:
@@ -115,6 +136,8 @@ pub fn dialect_of_path(path: &str) -> Option<Dialect> {
         Some(Dialect::OpenAiChat)
     } else if path.ends_with("/messages") {
         Some(Dialect::AnthropicMessages)
+    } else if path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent") {
+        Some(Dialect::GeminiGenerate)
     } else {
         None
     }
@@ -135,6 +158,14 @@ mod tests {
             Surface::CountTokens
         );
         assert_eq!(of("GET", "/v1/models"), Surface::Models);
+        assert_eq!(
+            of("POST", "/v1beta/models/m:generateContent"),
+            Surface::GenerateContent
+        );
+        assert_eq!(
+            of("GET", "/v1beta/models/m:generateContent"),
+            Surface::Other
+        );
         assert_eq!(of("GET", "/v1/chat/completions"), Surface::Other);
         assert_eq!(of("POST", "/v1/threads/t1/messages"), Surface::Other);
         assert_eq!(of("POST", "/v1x/messages"), Surface::Other);

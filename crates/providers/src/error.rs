@@ -8,7 +8,7 @@ pub(crate) use body::ErrorBody;
 
 use crate::dialect::Dialect;
 use crate::fault::FaultClass;
-use crate::{anthropic, openai};
+use crate::{anthropic, gemini, openai};
 
 /// An error as a client is to read it.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,7 @@ pub fn render_error(client: Dialect, error: &GatewayError<'_>) -> Bytes {
     match client {
         Dialect::OpenAiChat => openai::error::body(error),
         Dialect::AnthropicMessages => anthropic::error::body(error),
+        Dialect::GeminiGenerate => gemini::error::body(error),
     }
     .into()
 }
@@ -39,6 +40,7 @@ pub fn render_error(client: Dialect, error: &GatewayError<'_>) -> Bytes {
 pub(crate) fn render_error_event(client: Dialect, error: &GatewayError<'_>) -> Bytes {
     match client {
         Dialect::OpenAiChat => format!("data: {}\n\n", openai::error::body(error)),
+        Dialect::GeminiGenerate => format!("data: {}\n\n", gemini::error::body(error)),
         Dialect::AnthropicMessages => {
             format!("event: error\ndata: {}\n\n", anthropic::error::body(error))
         }

@@ -16,7 +16,7 @@ use crate::intake::Intake;
 use crate::neutral::{Request, ToolNames};
 use crate::relay::StreamRelay;
 use crate::table::Quirks;
-use crate::{anthropic, openai};
+use crate::{anthropic, gemini, openai};
 
 /// What the translation must know of a target.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +45,9 @@ pub struct Stamp<'a> {
 pub struct Encoded {
     /// The body to send.
     pub body: EncodedBody,
+    /// Where to send it, below the target's base URL, when that depends on the request: in
+    /// Google's dialect the path names the model. `None`: to the target's own path.
+    pub path: Option<String>,
     /// Fields of the request that the target can't be told, for `x-gateway-dropped`.
     pub dropped: Vec<String>,
     /// What brings the answer back.
@@ -173,7 +176,8 @@ pub fn encode(
     } else {
         let text =
             std::str::from_utf8(body).map_err(|_| EncodeError::new("body", "must be UTF-8"))?;
-        let request = read_request(exchange.client, text)?;
+        let mut request = read_request(exchange.client, text)?;
+        request.stream = intake.is_stream();
         let mut plan = Plan {
             to,
             dropped: &mut dropped,
@@ -183,11 +187,15 @@ pub fn encode(
         let written = match to.dialect {
             Dialect::OpenAiChat => openai::write_request(&request, &mut plan)?,
             Dialect::AnthropicMessages => anthropic::write_request(&request, &mut plan)?,
+            Dialect::GeminiGenerate => gemini::write_request(&request, &mut plan)?,
         };
         EncodedBody::whole(written.into())
     };
+    let path = (exchange.target == Dialect::GeminiGenerate && intake.surface().is_conversation())
+        .then(|| gemini::path::conversation(to.model, intake.is_stream()));
     Ok(Encoded {
         body,
+        path,
         dropped: dropped.into_names(),
         exchange,
     })
@@ -197,6 +205,7 @@ fn read_request(client: Dialect, body: &str) -> Result<Request<'_>, EncodeError>
     match client {
         Dialect::OpenAiChat => openai::read_request(body),
         Dialect::AnthropicMessages => anthropic::read_request(body),
+        Dialect::GeminiGenerate => gemini::read_request(body),
     }
 }
 

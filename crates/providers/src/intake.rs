@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
+use percent_encoding::percent_decode_str;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::dialect::Surface;
+use crate::gemini;
 use crate::json::{FieldName, Object, Sort, Text, place};
 
 /// What routing needs to know of a request.
@@ -96,6 +98,17 @@ impl Intake {
         }
     }
 
+    /// Takes the model from a path that names it, as Google's do; a path that names none changes
+    /// nothing.
+    #[must_use]
+    pub fn with_model_of_path(mut self, path: &str) -> Self {
+        if let Some((model, _)) = gemini::path::read(path) {
+            let model = percent_decode_str(model).decode_utf8_lossy();
+            self.model = Some(model.into_owned());
+        }
+        self
+    }
+
     /// What the client called.
     pub const fn surface(&self) -> Surface {
         self.surface
@@ -159,7 +172,7 @@ impl Intake {
         Ok(Self {
             surface,
             model: model.map(Cow::into_owned),
-            stream,
+            stream: stream || surface == Surface::StreamGenerateContent,
             include_usage,
             model_at: routing.model_written.map(|raw| place(text, raw.get())),
             stream_options_at: routing

@@ -19,6 +19,7 @@ mod dialect;
 mod error;
 mod exchange;
 mod fault;
+mod gemini;
 mod intake;
 mod json;
 mod models;

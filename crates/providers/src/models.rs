@@ -22,6 +22,7 @@ pub fn render_models(client: Dialect, models: &[ModelEntry]) -> Bytes {
     match client {
         Dialect::AnthropicMessages => anthropic(models, &mut out),
         Dialect::OpenAiChat => openai(models, &mut out),
+        Dialect::GeminiGenerate => gemini(models, &mut out),
     }
     out.into_bytes()
 }
@@ -36,6 +37,21 @@ fn openai(models: &[ModelEntry], out: &mut Writer) {
                     out.key("object").str("model");
                     out.key("created").number(model.created);
                     out.key("owned_by").str(&model.owned_by);
+                });
+            }
+        });
+    });
+}
+
+fn gemini(models: &[ModelEntry], out: &mut Writer) {
+    out.object(|out| {
+        out.key("models").array(|out| {
+            for model in models {
+                out.object(|out| {
+                    out.key("name").str(&format!("models/{}", model.id));
+                    out.key("displayName").str(&model.id);
+                    out.key("supportedGenerationMethods")
+                        .verbatim(r#"["generateContent","streamGenerateContent"]"#);
                 });
             }
         });

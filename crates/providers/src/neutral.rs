@@ -7,6 +7,7 @@ pub(crate) mod answer;
 pub(crate) mod block;
 pub(crate) mod event;
 pub(crate) mod expect;
+pub(crate) mod group;
 pub(crate) mod request;
 pub(crate) mod tool_names;
 

@@ -13,7 +13,7 @@ use crate::fault::{FaultClass, classify_event};
 use crate::neutral::Event;
 use crate::sse::{Frame, Framer};
 use crate::usage::Usage;
-use crate::{anthropic, openai};
+use crate::{anthropic, gemini, openai};
 
 use self::translation::Translation;
 
@@ -47,6 +47,7 @@ struct Seen {
 enum Reader {
     OpenAi(openai::Reader),
     Anthropic(anthropic::Reader),
+    Gemini(gemini::Reader),
 }
 
 /// Why a stream can't go on. What was written before it stands, nothing may follow but an error
@@ -91,6 +92,7 @@ impl StreamRelay {
         let reader = match exchange.target {
             Dialect::OpenAiChat => Reader::OpenAi(openai::Reader::new(&exchange)),
             Dialect::AnthropicMessages => Reader::Anthropic(anthropic::Reader::default()),
+            Dialect::GeminiGenerate => Reader::Gemini(gemini::Reader::new(&exchange)),
         };
         Self {
             exchange,
@@ -154,6 +156,7 @@ impl StreamRelay {
         self.seen.done
             || match &self.reader {
                 Reader::OpenAi(reader) => reader.is_finished(),
+                Reader::Gemini(reader) => reader.is_finished(),
                 Reader::Anthropic(_) => false,
             }
     }
@@ -214,10 +217,14 @@ impl StreamRelay {
         let shown = match reader {
             Reader::OpenAi(reader) => reader.read(data, &mut emit),
             Reader::Anthropic(reader) => reader.read(data, &mut emit),
+            Reader::Gemini(reader) => reader.read(data, &mut emit),
         };
         if let Some(translation) = translation {
             if translation.holds_too_much() {
                 return Err(StreamFault::TooLarge);
+            }
+            if translation.is_broken() {
+                return Err(StreamFault::Malformed);
             }
             seen.error = seen.error.take().or_else(|| translation.take_error());
         }
@@ -276,7 +283,13 @@ impl StreamRelay {
             return Err(StreamFault::Truncated);
         }
         match &mut self.translation {
-            Some(translation) => translation.write(Event::Done),
+            Some(translation) => {
+                translation.write(Event::Done);
+                if translation.is_broken() {
+                    self.flush(out);
+                    return Err(StreamFault::Malformed);
+                }
+            }
             None => {
                 if self.exchange.target == Dialect::OpenAiChat && !self.seen.done {
                     out.extend([Bytes::from_static(b"data: [DONE]\n\n")]);

@@ -32,10 +32,13 @@ impl Framer {
     }
 
     /// Returns the next whole event, its closing empty line included; `None` until more bytes
-    /// come.
+    /// come. The LF of a CR LF that was cut there comes by itself, as an event of nothing.
     pub(crate) fn next(&mut self) -> Result<Option<Bytes>, TooLarge> {
         if self.chunk.is_empty() {
             return Ok(None);
+        }
+        if self.carried.is_empty() && self.lines.completes_event(&self.chunk) {
+            return Ok(Some(self.chunk.split_to(1)));
         }
         let end = self.lines.end_of_event(&self.chunk);
         let length = end.unwrap_or(self.chunk.len());
@@ -77,6 +80,16 @@ enum Line {
 }
 
 impl Lines {
+    /// Tells whether `bytes` begin with the LF that belongs to the event before.
+    fn completes_event(&mut self, bytes: &[u8]) -> bool {
+        let completes =
+            self.line == Line::AfterCr && !self.has_lines && bytes.first() == Some(&b'\n');
+        if completes {
+            self.line = Line::Empty;
+        }
+        completes
+    }
+
     /// Returns where the event at hand ends in `bytes`, just behind its empty line.
     ///
     /// Empty lines in front of an event belong to it.
@@ -250,7 +263,7 @@ mod tests {
             let (whole, whole_rest) = cut(&[bytes]);
             let (split, split_rest) = cut(&chunks);
             let read = |events: &[Bytes]| -> Vec<_> {
-                events.iter().map(|event| data(event)).collect()
+                events.iter().filter_map(|event| data(event)).collect()
             };
             prop_assert_eq!(read(&whole), read(&split));
             prop_assert_eq!(data(&whole_rest), data(&split_rest));

@@ -129,7 +129,7 @@ fn write_block(content: &Content<'_>, out: &mut Writer) -> Result<(), ResponseFa
         }
         Content::Image(_)
         | Content::Document { .. }
-        | Content::Audio
+        | Content::Audio { .. }
         | Content::ToolResult { .. }
         | Content::Unknown { .. } => {}
     }

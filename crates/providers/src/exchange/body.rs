@@ -65,7 +65,8 @@ pub(super) fn pass_through(
     }
     let mut edits = Vec::with_capacity(2);
     let mut front = Writer::default();
-    if intake.model() != Some(to.model) && !to.model.is_empty() {
+    let is_in_body = to.dialect != Dialect::GeminiGenerate;
+    if is_in_body && intake.model() != Some(to.model) && !to.model.is_empty() {
         match &intake.model_at {
             Some(at) => edits.push((at.clone(), quoted(to.model))),
             None => {

@@ -9,7 +9,7 @@ use crate::fault::{FaultClass, classify_event};
 use crate::json::{Object, parse_raw};
 use crate::neutral::{Answer, Content, Input, Stop};
 use crate::usage::Usage;
-use crate::{anthropic, openai};
+use crate::{anthropic, gemini, openai};
 
 /// A whole answer in the client's dialect.
 #[derive(Clone, Debug)]
@@ -59,6 +59,8 @@ impl ResponseFault {
 pub(super) fn bring_back(exchange: &Exchange, body: Bytes) -> Result<Response, ResponseFault> {
     let text = std::str::from_utf8(&body).map_err(|_| not_json(&body))?;
     let answer: Object<'_> = serde_json::from_str(text).map_err(|_| match parse_raw(text) {
+        // Some wrap their errors once more.
+        Some(_) if ErrorBody::read(&body).is_some() => reported(exchange.target, &body),
         Some(_) => ResponseFault::Malformed {
             missing: "an object",
         },
@@ -74,11 +76,13 @@ pub(super) fn bring_back(exchange: &Exchange, body: Bytes) -> Result<Response, R
     let mut answer = match exchange.target {
         Dialect::OpenAiChat => openai::read_answer(&answer)?,
         Dialect::AnthropicMessages => anthropic::read_answer(&answer)?,
+        Dialect::GeminiGenerate => gemini::read_answer(&answer)?,
     };
     restore_tools(exchange, &mut answer)?;
     let written = match exchange.client {
         Dialect::OpenAiChat => openai::write_answer(&answer, exchange),
         Dialect::AnthropicMessages => anthropic::write_answer(&answer, exchange)?,
+        Dialect::GeminiGenerate => gemini::write_answer(&answer, exchange)?,
     };
     Ok(Response {
         body: written.into(),
@@ -99,6 +103,13 @@ fn check(surface: Surface, answer: &Object<'_>) -> Result<Usage, ResponseFault> 
         Surface::Messages => {
             has("content")?;
             return Ok(usage.map_or_else(Usage::default, |usage| anthropic::read_usage(&usage)));
+        }
+        Surface::GenerateContent | Surface::StreamGenerateContent => {
+            if answer.get("promptFeedback").is_none() {
+                has("candidates")?;
+            }
+            let usage = answer.object("usageMetadata");
+            return Ok(usage.map_or_else(Usage::default, |usage| gemini::read_usage(&usage)));
         }
         Surface::CountTokens => has("input_tokens")?,
         Surface::Models | Surface::Other => {}

@@ -149,6 +149,8 @@ fn is_out_of_quota(dialect: Dialect, said: &ErrorBody) -> bool {
             "billing_not_active",
         ],
         Dialect::AnthropicMessages => &["billing_error", "enforced_spend_limit_reached"],
+        // Its status for this is the one it has for a rate limit.
+        Dialect::GeminiGenerate => &["BILLING_DISABLED", "insufficient_quota"],
     };
     names.iter().any(|name| spent.contains(name))
 }

@@ -35,7 +35,11 @@ pub(crate) enum Content<'a> {
         source: Source<'a>,
         name: Option<Text<'a>>,
     },
-    Audio,
+    Audio {
+        /// The part of its media type behind `audio/`.
+        format: Cow<'a, str>,
+        data: Cow<'a, str>,
+    },
     ToolCall {
         id: Cow<'a, str>,
         name: Cow<'a, str>,
@@ -159,6 +163,8 @@ pub(crate) enum Place {
     Message(usize),
     Part(usize, usize),
     ToolCall(usize, usize),
+    /// One of Google's contents.
+    Content(usize),
     /// In an answer, where nobody is told.
     Answer,
 }
@@ -175,6 +181,7 @@ impl fmt::Display for Place {
                     "messages[{message}].tool_calls[{call}].function.arguments"
                 )
             }
+            Self::Content(content) => write!(f, "contents[{content}]"),
             Self::Answer => write!(f, "answer"),
         }
     }

@@ -51,7 +51,8 @@ pub(crate) enum Role {
 pub(crate) struct Tool<'a> {
     pub(crate) name: Cow<'a, str>,
     pub(crate) description: Option<Text<'a>>,
-    pub(crate) schema: Option<&'a RawValue>,
+    /// JSON Schema, as text.
+    pub(crate) schema: Option<Cow<'a, str>>,
     pub(crate) strict: Option<bool>,
     pub(crate) cache: Option<&'a RawValue>,
 }
@@ -72,7 +73,8 @@ pub(crate) enum Format<'a> {
     Schema {
         name: Option<Cow<'a, str>>,
         description: Option<Text<'a>>,
-        schema: &'a RawValue,
+        /// JSON Schema, as text.
+        schema: Cow<'a, str>,
         strict: Option<bool>,
     },
 }

@@ -7,7 +7,7 @@ use crate::error::ErrorBody;
 use crate::exchange::Exchange;
 use crate::json::Text;
 use crate::neutral::{Event, Stop, ToolNames};
-use crate::{anthropic, openai};
+use crate::{anthropic, gemini, openai};
 
 /// Writes events for the client.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub(super) struct Translation {
 enum Writer {
     OpenAi(openai::Writer),
     Anthropic(anthropic::Writer),
+    Gemini(gemini::Writer),
 }
 
 impl Translation {
@@ -33,6 +34,7 @@ impl Translation {
             writer: match exchange.client {
                 Dialect::OpenAiChat => Writer::OpenAi(openai::Writer::new(exchange)),
                 Dialect::AnthropicMessages => Writer::Anthropic(anthropic::Writer::new(exchange)),
+                Dialect::GeminiGenerate => Writer::Gemini(gemini::Writer::new(exchange)),
             },
             tool_names: exchange.tool_names.clone(),
             format_tool: exchange.format_tool.clone(),
@@ -83,6 +85,7 @@ impl Translation {
         let written = match &mut self.writer {
             Writer::OpenAi(writer) => writer.take_written(),
             Writer::Anthropic(writer) => writer.take_written(),
+            Writer::Gemini(writer) => writer.take_written(),
         };
         (!written.is_empty()).then(|| Bytes::from(written))
     }
@@ -91,11 +94,20 @@ impl Translation {
         self.error.take()
     }
 
+    /// Tells whether the answer can't be written in the client's dialect.
+    pub(super) const fn is_broken(&self) -> bool {
+        match &self.writer {
+            Writer::OpenAi(_) | Writer::Anthropic(_) => false,
+            Writer::Gemini(writer) => writer.has_broken_call(),
+        }
+    }
+
     /// Tells whether more is held back than may be.
     pub(super) fn holds_too_much(&self) -> bool {
         let held = match &self.writer {
             Writer::OpenAi(writer) => writer.held_bytes(),
             Writer::Anthropic(writer) => writer.held_bytes(),
+            Writer::Gemini(writer) => writer.held_bytes(),
         };
         held > HELD_LIMIT_BYTES
     }
@@ -104,6 +116,7 @@ impl Translation {
         match &mut self.writer {
             Writer::OpenAi(writer) => writer.write(event),
             Writer::Anthropic(writer) => writer.write(event),
+            Writer::Gemini(writer) => writer.write(event),
         }
     }
 }

@@ -56,6 +56,20 @@ pub(super) const ALL: &[Provider] = &[
             ..Quirks::NONE
         },
     },
+    Provider {
+        name: "gemini",
+        dialect: Dialect::GeminiGenerate,
+        base_url: "https://generativelanguage.googleapis.com/v1beta",
+        // Each request's own path names its model.
+        chat_path: "/models",
+        probe: LIST_MODELS,
+        auth: Auth {
+            header: "x-goog-api-key",
+            scheme: AuthScheme::Plain,
+        },
+        required_headers: &[],
+        quirks: Quirks::NONE,
+    },
     openai_like(
         "mistral",
         "https://api.mistral.ai/v1",

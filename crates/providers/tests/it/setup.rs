@@ -18,6 +18,8 @@ pub(crate) struct Side {
     pub(crate) dialect: Dialect,
     pub(crate) surface: Surface,
     pub(crate) model: &'static str,
+    /// The least a request can be.
+    plain: &'static str,
 }
 
 pub(crate) const OPENAI: Side = Side {
@@ -25,6 +27,7 @@ pub(crate) const OPENAI: Side = Side {
     dialect: Dialect::OpenAiChat,
     surface: Surface::ChatCompletions,
     model: "gpt-4o-mini",
+    plain: r#""model":"asked","stream":true,"messages":[{"role":"user","content":"Hi"}]"#,
 };
 
 pub(crate) const ANTHROPIC: Side = Side {
@@ -32,9 +35,18 @@ pub(crate) const ANTHROPIC: Side = Side {
     dialect: Dialect::AnthropicMessages,
     surface: Surface::Messages,
     model: "claude-sonnet-4-5",
+    plain: r#""model":"asked","max_tokens":100,"stream":true,"messages":[{"role":"user","content":"Hi"}]"#,
 };
 
-pub(crate) const SIDES: [Side; 2] = [OPENAI, ANTHROPIC];
+pub(crate) const GEMINI: Side = Side {
+    name: "gemini",
+    dialect: Dialect::GeminiGenerate,
+    surface: Surface::StreamGenerateContent,
+    model: "gemini-2.5-flash",
+    plain: r#""contents":[{"role":"user","parts":[{"text":"Hi"}]}]"#,
+};
+
+pub(crate) const SIDES: [Side; 3] = [OPENAI, ANTHROPIC, GEMINI];
 
 impl Side {
     fn quirks(self) -> &'static Quirks {
@@ -64,9 +76,7 @@ impl Side {
         } else {
             ""
         };
-        let body = format!(
-            r#"{{"model":"asked","max_tokens":100,"stream":true,"messages":[{{"role":"user","content":"Hi"}}]{usage}}}"#
-        );
+        let body = format!("{{{}{usage}}}", self.plain);
         self.encode(to, &body.into()).unwrap().exchange
     }
 }

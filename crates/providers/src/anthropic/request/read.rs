@@ -112,7 +112,7 @@ fn read_format<'a>(raw: &'a RawValue, at: &str) -> Result<Format<'a>, EncodeErro
     Ok(Format::Schema {
         name: None,
         description: None,
-        schema,
+        schema: schema.get().into(),
         strict: Some(true),
     })
 }
@@ -133,7 +133,7 @@ fn read_tool(index: usize, raw: &RawValue) -> Result<Tool<'_>, EncodeError> {
     Ok(Tool {
         name: expect::required_string(&tool, "name", &at)?,
         description: tool.text("description"),
-        schema,
+        schema: schema.map(|schema| schema.get().into()),
         strict: tool.bool("strict"),
         cache: cache_mark(&tool),
     })

@@ -16,7 +16,7 @@ pub(super) struct Settings<'r> {
     top_k: Option<&'r RawValue>,
     stop: &'r [Text<'r>],
     thinking: Option<ThinkingSetting>,
-    format: Option<&'r RawValue>,
+    format: Option<&'r str>,
     /// A form of the answer that this model can only be given as a tool.
     pub(super) format_by_tool: Option<&'r Format<'r>>,
 }
@@ -170,7 +170,7 @@ impl<'r> Settings<'r> {
             if let Some(schema) = self.format {
                 out.key("format").object(|out| {
                     out.key("type").str("json_schema");
-                    out.key("schema").raw(schema);
+                    out.key("schema").verbatim(schema);
                 });
             }
         });

@@ -4,8 +4,9 @@ use super::settings::Settings;
 use super::write_content::{write_system, write_turn};
 use crate::exchange::{EncodeError, Plan};
 use crate::json::{Text, Writer};
+use crate::neutral::group::{Group, grouped};
 use crate::neutral::tool_names::fit_id;
-use crate::neutral::{Block, Content, Format, Request, Role, Tool, ToolChoice};
+use crate::neutral::{Block, Content, Format, Request, Tool, ToolChoice};
 
 /// Writes the body of a messages call.
 pub(crate) fn write_request(
@@ -19,7 +20,7 @@ pub(crate) fn write_request(
         plan.dropped.note(name);
     }
     let settings = Settings::of(request, plan)?;
-    let turns = grouped(request);
+    let turns = messages(request);
     if turns.is_empty() {
         return Err(EncodeError::new(
             "messages",
@@ -63,31 +64,10 @@ pub(crate) fn write_request(
     fault.map(|()| out.into_string())
 }
 
-/// A message as Anthropic wants it: what one side says in a row, results of tools first.
-#[derive(Debug)]
-pub(super) struct Group<'g, 'a> {
-    pub(super) role: Role,
-    pub(super) blocks: Vec<&'g Block<'a>>,
-}
-
-/// Joins neighbouring messages of one side and leaves out what may not be sent: empty text,
-/// unsigned thinking, messages with nothing left.
-fn grouped<'g, 'a>(request: &'g Request<'a>) -> Vec<Group<'g, 'a>> {
-    let mut groups: Vec<Group<'g, 'a>> = Vec::with_capacity(request.turns.len());
-    for turn in &request.turns {
-        if matches!(turn.role, Role::System | Role::Developer) {
-            continue;
-        }
-        let blocks = turn.blocks.iter().filter(|block| is_sendable(block));
-        match groups.last_mut() {
-            Some(group) if group.role == turn.role => group.blocks.extend(blocks),
-            _ => groups.push(Group {
-                role: turn.role,
-                blocks: blocks.collect(),
-            }),
-        }
-    }
-    groups.retain(|group| !group.blocks.is_empty());
+/// Messages as Anthropic wants them: what one side says in a row, results of tools and thinking
+/// first, and without empty text and unsigned thinking.
+fn messages<'g, 'a>(request: &'g Request<'a>) -> Vec<Group<'g, 'a>> {
+    let mut groups = grouped(request, is_sendable);
     for group in &mut groups {
         // Stable: only what must lead moves to the front.
         group.blocks.sort_by_key(|block| {
@@ -106,7 +86,7 @@ fn is_sendable(block: &Block<'_>) -> bool {
         Content::Thinking { signature, .. } => signature.is_some(),
         Content::Image(_)
         | Content::Document { .. }
-        | Content::Audio
+        | Content::Audio { .. }
         | Content::ToolCall { .. }
         | Content::ToolResult { .. }
         | Content::Redacted(_)
@@ -137,7 +117,7 @@ fn write_tools(
                 let asked = Text::plain("Gives the answer to the user in its final form.");
                 let described = description.as_ref().unwrap_or(&asked);
                 out.key("description").text(described);
-                out.key("input_schema").raw(schema);
+                out.key("input_schema").verbatim(schema);
             });
         });
         out.key("tool_choice").object(|out| {
@@ -164,8 +144,8 @@ fn write_tool(tool: &Tool<'_>, plan: &mut Plan<'_>, out: &mut Writer) {
         if let Some(description) = &tool.description {
             out.key("description").text(description);
         }
-        match tool.schema {
-            Some(schema) => out.key("input_schema").raw(schema),
+        match &tool.schema {
+            Some(schema) => out.key("input_schema").verbatim(schema),
             None => out
                 .key("input_schema")
                 .verbatim(r#"{"type":"object","properties":{}}"#),

@@ -1,8 +1,9 @@
 //! Content blocks into Anthropic's dialect.
 
-use super::write::{Group, tool_id};
+use super::write::tool_id;
 use crate::exchange::{EncodeError, Plan};
 use crate::json::{Text, Writer};
+use crate::neutral::group::Group;
 use crate::neutral::{Block, Content, Format, Input, Request, Role, Source};
 
 /// The pictures Anthropic takes.
@@ -118,7 +119,7 @@ fn write_block(
                 out.key("type").str("redacted_thinking");
                 out.key("data").text(data);
             }
-            Content::Audio | Content::Unknown { .. } => {}
+            Content::Audio { .. } | Content::Unknown { .. } => {}
         }
         if let Some(cache) = block.cache {
             out.key("cache_control").raw(cache);
@@ -148,7 +149,7 @@ fn check_block(block: &Block<'_>) -> Result<(), EncodeError> {
         Content::Image(Source::File) | Content::Document { source: Source::File, .. } => {
             refuse("a file that another provider keeps can't be read by the model that serves this: send its data".to_owned())
         }
-        Content::Audio => {
+        Content::Audio { .. } => {
             refuse("the model that serves this does not take sound".to_owned())
         }
         Content::Unknown { kind } => refuse(format!(

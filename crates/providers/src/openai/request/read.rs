@@ -140,7 +140,7 @@ fn read_format(raw: &RawValue) -> Result<Option<Format<'_>>, EncodeError> {
             Ok(Some(Format::Schema {
                 name: described.string("name"),
                 description: described.text("description"),
-                schema,
+                schema: schema.get().into(),
                 strict: described.bool("strict"),
             }))
         }
@@ -198,7 +198,7 @@ fn read_tool(index: usize, raw: &RawValue) -> Result<Tool<'_>, EncodeError> {
     Ok(Tool {
         name: expect::required_string(&function, "name", &at)?,
         description: function.text("description"),
-        schema,
+        schema: schema.map(|schema| schema.get().into()),
         strict: function.bool("strict"),
         cache: cache_mark(&tool).or_else(|| cache_mark(&function)),
     })

@@ -110,7 +110,16 @@ fn read_part<'a>(place: Place, part: &Object<'a>) -> Result<Content<'a>, EncodeE
             Ok(Content::Image(source))
         }
         "file" => read_file(place, part),
-        "input_audio" => Ok(Content::Audio),
+        "input_audio" => {
+            let at = format!("{place}.input_audio");
+            let Some(audio) = part.object("input_audio") else {
+                return Err(EncodeError::new(at, "is required"));
+            };
+            Ok(Content::Audio {
+                format: expect::required_string(&audio, "format", &at)?,
+                data: expect::required_string(&audio, "data", &at)?,
+            })
+        }
         _ => Ok(Content::Unknown { kind }),
     }
 }

@@ -113,6 +113,15 @@ fn write_settings(
             }
         });
     }
+    for (name, value) in &request.openai_only {
+        if plan.to.quirks.refused.contains(&name.as_ref()) {
+            plan.dropped.note(name);
+            continue;
+        }
+        let renamed = plan.to.quirks.renamed.iter().find(|(from, _)| from == name);
+        out.key(renamed.map_or(name.as_ref(), |(_, to)| to))
+            .raw(value);
+    }
     if request.service_tier.is_some() {
         plan.dropped.note("service_tier");
     }
@@ -156,7 +165,7 @@ fn write_format(request: &Request<'_>, out: &mut Writer) {
                 if let Some(description) = description {
                     out.key("description").text(description);
                 }
-                out.key("schema").raw(schema);
+                out.key("schema").verbatim(schema);
                 if let Some(strict) = strict {
                     out.key("strict").bool(*strict);
                 }
@@ -209,8 +218,8 @@ fn write_tool(tool: &Tool<'_>, plan: &mut Plan<'_>, out: &mut Writer) {
             if let Some(description) = &tool.description {
                 out.key("description").text(description);
             }
-            match tool.schema {
-                Some(schema) => out.key("parameters").raw(schema),
+            match &tool.schema {
+                Some(schema) => out.key("parameters").verbatim(schema),
                 None => out
                     .key("parameters")
                     .verbatim(r#"{"type":"object","properties":{}}"#),

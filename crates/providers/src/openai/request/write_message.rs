@@ -169,8 +169,16 @@ fn write_part(block: &Block<'_>, out: &mut Writer) -> Result<(), EncodeError> {
                 "the model that serves this does not take content of type \"{kind}\""
             ));
         }
-        Content::Audio
-        | Content::ToolCall { .. }
+        Content::Audio { format, data } => {
+            out.object(|out| {
+                out.key("type").str("input_audio");
+                out.key("input_audio").object(|out| {
+                    out.key("data").str(data);
+                    out.key("format").str(format);
+                });
+            });
+        }
+        Content::ToolCall { .. }
         | Content::ToolResult { .. }
         | Content::Thinking { .. }
         | Content::Redacted(_) => return refuse("does not belong into a message of the user's"),
@@ -286,7 +294,7 @@ fn check_assistant(block: &Block<'_>) -> Result<(), EncodeError> {
         )),
         Content::Image(_)
         | Content::Document { .. }
-        | Content::Audio
+        | Content::Audio { .. }
         | Content::ToolResult { .. } => Err(EncodeError::new(
             block.place,
             "does not belong into a message of the assistant's",

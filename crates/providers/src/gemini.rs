@@ -1,0 +1,35 @@
+//! Google's generateContent.
+
+pub(crate) mod error;
+pub(crate) mod path;
+mod request;
+mod response;
+mod stream;
+mod usage;
+
+pub(crate) use request::{read_request, write_request};
+pub(crate) use response::{read_answer, write_answer};
+pub(crate) use stream::{Reader, Writer};
+pub(crate) use usage::{read_usage, write_usage};
+
+use crate::neutral::Stop;
+
+/// What Google calls the reason for the end.
+pub(crate) const fn finish_reason(stop: Stop) -> &'static str {
+    match stop {
+        Stop::End | Stop::Sequence | Stop::Pause | Stop::ToolUse => "STOP",
+        Stop::Length | Stop::ContextWindow => "MAX_TOKENS",
+        Stop::Refusal => "SAFETY",
+    }
+}
+
+/// What a reason for the end means. That tools are called is not said by it.
+pub(crate) fn stop_of(reason: &str) -> Stop {
+    match reason {
+        "MAX_TOKENS" => Stop::Length,
+        "SAFETY" | "PROHIBITED_CONTENT" | "BLOCKLIST" | "SPII" | "RECITATION" | "LANGUAGE"
+        | "MODEL_ARMOR" => Stop::Refusal,
+        reason if reason.starts_with("IMAGE_") => Stop::Refusal,
+        _ => Stop::End,
+    }
+}

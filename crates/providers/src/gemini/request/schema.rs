@@ -1,0 +1,82 @@
+//! Schemas as Google writes them, into JSON Schema.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use crate::json::{Object, Text, Writer, items};
+
+/// Rewrites a schema of OpenAPI's subset: types in capitals, and `nullable` beside the type.
+pub(super) fn json_schema(raw: &RawValue) -> Cow<'static, str> {
+    let mut out = Writer::with_capacity(raw.get().len());
+    write(raw, &mut out);
+    Cow::Owned(out.into_string())
+}
+
+fn write(raw: &RawValue, out: &mut Writer) {
+    let Some(schema) = Object::of(raw) else {
+        out.raw(raw);
+        return;
+    };
+    let is_nullable = schema.bool("nullable") == Some(true);
+    out.object(|out| {
+        for (name, raw) in schema.iter() {
+            match name {
+                "nullable" => {}
+                "type" => write_type(raw, is_nullable, out.key(name)),
+                "items" => write(raw, out.key(name)),
+                "properties" => write_each(raw, out.key(name)),
+                "anyOf" => {
+                    let schemas = items(raw).unwrap_or_default();
+                    out.key(name)
+                        .array(|out| schemas.into_iter().for_each(|raw| write(raw, out)));
+                }
+                _ => {
+                    out.key(name).raw(raw);
+                }
+            }
+        }
+    });
+}
+
+fn write_type(raw: &RawValue, is_nullable: bool, out: &mut Writer) {
+    let Some(kind) = Text::of(raw) else {
+        out.raw(raw);
+        return;
+    };
+    let kind = kind.decoded().to_ascii_lowercase();
+    if is_nullable {
+        out.array(|out| {
+            out.str(&kind).str("null");
+        });
+    } else {
+        out.str(&kind);
+    }
+}
+
+fn write_each(raw: &RawValue, out: &mut Writer) {
+    let Some(properties) = Object::of(raw) else {
+        out.raw(raw);
+        return;
+    };
+    out.object(|out| {
+        for (name, raw) in properties.iter() {
+            write(raw, out.key(name));
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::json_schema;
+    use crate::json::parse_raw;
+
+    #[test]
+    fn types_lose_their_capitals_and_null_becomes_a_type() {
+        let schema = r#"{"type":"OBJECT","properties":{"type":{"type":"STRING","nullable":true,"enum":["A"]},"l":{"type":"ARRAY","items":{"type":"INTEGER"}},"o":{"anyOf":[{"type":"NUMBER"}]}},"required":["type"]}"#;
+        assert_eq!(
+            json_schema(parse_raw(schema).unwrap()),
+            r#"{"type":"object","properties":{"type":{"type":["string","null"],"enum":["A"]},"l":{"type":"array","items":{"type":"integer"}},"o":{"anyOf":[{"type":"number"}]}},"required":["type"]}"#
+        );
+    }
+}

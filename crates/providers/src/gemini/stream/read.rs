@@ -1,0 +1,118 @@
+//! From Google's dialect.
+
+use crate::error::ErrorBody;
+use crate::exchange::Exchange;
+use crate::gemini::response::read_part;
+use crate::gemini::{read_usage, stop_of};
+use crate::json::{Object, Text, objects};
+use crate::neutral::{Content, Event, Input, Stop};
+use crate::relay::Shown;
+use crate::usage::Usage;
+
+/// Reads the events of one stream.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    calls: usize,
+    is_finished: bool,
+    id: String,
+}
+
+impl Reader {
+    pub(crate) fn new(exchange: &Exchange) -> Self {
+        Self {
+            calls: 0,
+            is_finished: false,
+            id: exchange.fallback_id.clone(),
+        }
+    }
+
+    /// Tells whether the answer has its reason for the end, which is all that proves it whole.
+    pub(crate) const fn is_finished(&self) -> bool {
+        self.is_finished
+    }
+
+    /// Reads one event's data; `None` when it is malformed.
+    pub(crate) fn read(&mut self, data: &str, emit: &mut dyn FnMut(Event<'_>)) -> Option<Shown> {
+        let data = data.trim();
+        if !data.starts_with('{') {
+            emit(Event::Error(ErrorBody::read(data.as_bytes())?));
+            return Some(Shown::Anything);
+        }
+        let chunk: Object<'_> = serde_json::from_str(data).ok()?;
+        if chunk.get("error").is_some() {
+            emit(Event::Error(ErrorBody::read(data.as_bytes())?));
+            return Some(Shown::Anything);
+        }
+        let id = chunk.text("responseId");
+        emit(Event::Begin {
+            id,
+            model: chunk.text("modelVersion"),
+        });
+        match chunk.get("candidates") {
+            Some(candidates) => {
+                if let Some(candidate) = objects(candidates)?.into_iter().next() {
+                    self.read_candidate(&candidate, emit);
+                }
+            }
+            None => {
+                let blocked = chunk.object("promptFeedback");
+                if blocked.is_some_and(|feedback| feedback.get("blockReason").is_some()) {
+                    self.finish(Stop::Refusal, emit);
+                }
+            }
+        }
+        if let Some(usage) = chunk.object("usageMetadata") {
+            // Every event counts anew; those of the last stand.
+            emit(Event::Usage(Usage {
+                complete: self.is_finished,
+                ..read_usage(&usage)
+            }));
+        }
+        Some(Shown::Anything)
+    }
+
+    fn read_candidate(&mut self, candidate: &Object<'_>, emit: &mut dyn FnMut(Event<'_>)) {
+        let parts = candidate
+            .object("content")
+            .and_then(|content| content.get("parts"))
+            .and_then(objects)
+            .unwrap_or_default();
+        for part in &parts {
+            let slot = self.calls;
+            match read_part(part, &self.id, &mut self.calls) {
+                Some(Content::Text(text)) => emit(Event::Text(text)),
+                Some(Content::Thinking { text, .. }) => emit(Event::Thinking(text)),
+                Some(Content::ToolCall { id, name, input }) => {
+                    emit(Event::ToolBegin {
+                        slot,
+                        id: &id,
+                        name: &name,
+                    });
+                    let piece = match &input {
+                        Input::Object(raw) => Text::plain(raw.get()),
+                        Input::Quoted(text) => text.clone(),
+                    };
+                    emit(Event::ToolInput { slot, piece });
+                    emit(Event::ToolEnd { slot });
+                }
+                _ => {}
+            }
+        }
+        if let Some(reason) = candidate.string("finishReason") {
+            // The call may have come in an earlier event.
+            let stop = match stop_of(&reason) {
+                Stop::End if self.calls > 0 => Stop::ToolUse,
+                stop => stop,
+            };
+            self.finish(stop, emit);
+        }
+    }
+
+    fn finish(&mut self, stop: Stop, emit: &mut dyn FnMut(Event<'_>)) {
+        self.is_finished = true;
+        emit(Event::Finish {
+            stop,
+            sequence: None,
+        });
+    }
+}
