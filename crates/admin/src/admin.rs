@@ -2,9 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use ai_gateway_registry::Fleet;
+use ai_gateway_registry::{Fleet, TargetHealth, TargetState, UpstreamSample};
 use ai_gateway_store::{Clock, Store};
-use ai_gateway_telemetry::Telemetry;
+use ai_gateway_telemetry::{TargetIdentity, TargetSample, TargetState as SampleState, Telemetry};
 
 use crate::Access;
 
@@ -27,8 +27,11 @@ type Readiness = Arc<dyn Fn() -> Result<(), &'static str> + Send + Sync>;
 impl Admin {
     /// Joins the parts: what is configured, what is live, what is counted, and who may call.
     ///
-    /// No provider is known yet, see [`providers`](Self::providers).
+    /// No provider is known yet, see [`providers`](Self::providers). From here on each scrape of
+    /// `telemetry` shows the targets of `fleet`.
     pub fn new(store: Store, fleet: Arc<dyn Fleet>, telemetry: Telemetry, access: Access) -> Self {
+        let sampled = Arc::clone(&fleet);
+        telemetry.on_scrape(move || samples(&*sampled));
         Self {
             store,
             fleet,
@@ -81,6 +84,49 @@ impl fmt::Debug for Admin {
             .field("body_limit_bytes", &self.body_limit_bytes)
             .finish_non_exhaustive()
     }
+}
+
+/// Shows every live target as the metrics do.
+fn samples(fleet: &dyn Fleet) -> Vec<TargetSample> {
+    let mut samples = Vec::new();
+    for UpstreamSample {
+        gateway,
+        upstream,
+        health,
+    } in fleet.samples()
+    {
+        let gateway: Arc<str> = gateway.into();
+        let upstream: Arc<str> = upstream.into();
+        samples.extend(health.targets.into_iter().map(|target| TargetSample {
+            takes_traffic: takes_traffic(&target),
+            state: match target.state {
+                TargetState::Healthy => SampleState::Healthy,
+                TargetState::Unhealthy => SampleState::Unhealthy,
+                TargetState::Draining => SampleState::Draining,
+                TargetState::Disabled => SampleState::Disabled,
+            },
+            in_flight: target.in_flight.into(),
+            weight: target.weight,
+            priority: target.priority,
+            ejections: target.ejections.into(),
+            picks: target.picks,
+            identity: TargetIdentity {
+                gateway: Arc::clone(&gateway),
+                upstream: Arc::clone(&upstream),
+                target: target.name.into(),
+                provider: target.provider.into(),
+            },
+        }));
+    }
+    samples
+}
+
+fn takes_traffic(target: &TargetHealth) -> bool {
+    target.state == TargetState::Healthy
+        && target.cooling_for.is_none()
+        && target
+            .max_in_flight
+            .is_none_or(|most| target.in_flight < most)
 }
 
 /// Room for an upstream of a thousand targets.

@@ -102,6 +102,12 @@ pub(crate) fn table() -> Vec<Route> {
     table
 }
 
+/// Lists every route as method and path, with `{gateway}`, `{object}` and `{target}` where ids or
+/// names go.
+pub fn routes() -> impl Iterator<Item = (Method, &'static str)> {
+    table().into_iter().map(|route| (route.method, route.path))
+}
+
 const KINDS: [(Kind, &str, &str); 5] = [
     (
         Kind::Gateway,

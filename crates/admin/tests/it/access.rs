@@ -82,6 +82,41 @@ async fn with_a_token_every_call_needs_it() {
 }
 
 #[tokio::test]
+async fn every_route_but_the_probes_is_guarded_and_reached() {
+    let token = Secret::new("s3cret");
+    let api = Api::start_in(tempfile::tempdir().unwrap(), Some(&token)).await;
+    let mut open = Vec::new();
+    for (method, path) in ai_gateway_admin::routes() {
+        let place = path.replace(['{', '}'], "");
+        for credential in [None, Some("Bearer wrong"), Some("Basic s3cret")] {
+            let mut call = Call::new(method.as_str(), &place).json(&json!({}));
+            if let Some(credential) = credential {
+                call = call.header("authorization", credential);
+            }
+            let answer = api.send(call).await;
+            if credential.is_none() && answer.status == 200 {
+                open.push(path);
+            } else if !open.contains(&path) {
+                answer.problem(401, "unauthorized");
+            }
+        }
+        let call = Call::new(method.as_str(), &place).header("authorization", "Bearer s3cret");
+        let answer = api.send(call.json(&json!({}))).await;
+        let is_answered = matches!(answer.status, 200 | 404 | 422);
+        assert!(
+            is_answered,
+            "{method} {path}: {} {}",
+            answer.status, answer.text
+        );
+        assert!(!answer.text.contains("nothing is at"), "{method} {path}");
+    }
+    open.sort_unstable();
+    assert_eq!(open, ["/health", "/livez", "/readyz", "/startupz"]);
+    assert_eq!(api.store.current().revision(), 0);
+    api.stop().await;
+}
+
+#[tokio::test]
 async fn a_refused_call_is_refused_before_its_body_is_read() {
     let token = Secret::new("s3cret");
     let api = Api::start_in(tempfile::tempdir().unwrap(), Some(&token)).await;

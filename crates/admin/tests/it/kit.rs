@@ -71,7 +71,16 @@ impl Fleet for Shown {
     }
 
     fn samples(&self) -> Vec<UpstreamSample> {
-        Vec::new()
+        let live = self.0.lock().unwrap().clone();
+        let upstreams = live.gateways().flat_map(|gateway| {
+            live.live_upstreams(gateway.id())
+                .map(|upstream| UpstreamSample {
+                    gateway: gateway.name().to_string(),
+                    upstream: upstream.name().to_string(),
+                    health: self.health(upstream.id()).unwrap(),
+                })
+        });
+        upstreams.collect()
     }
 }
 

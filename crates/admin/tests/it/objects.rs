@@ -336,3 +336,26 @@ async fn writers_at_the_same_time_lose_nothing() {
     assert_eq!(listed["items"].as_array().unwrap().len(), 16);
     std::sync::Arc::into_inner(api).unwrap().stop().await;
 }
+
+#[tokio::test]
+async fn the_first_gateway_is_made_once() {
+    let api = Api::start().await;
+    let first = || ai_gateway_admin::first_gateway(&api.store, &Value::Null);
+    assert!(first().await.is_err());
+    let document = json!({ "name": "default" });
+    for _ in 0..2 {
+        let made = ai_gateway_admin::first_gateway(&api.store, &document)
+            .await
+            .unwrap();
+        assert_eq!(made.revision, 1);
+    }
+    api.delete("/api/v1/gateways/default").await.expect(204);
+    let left = ai_gateway_admin::first_gateway(&api.store, &document)
+        .await
+        .unwrap();
+    assert_eq!(
+        (left.revision, left.configuration.gateways().count()),
+        (2, 0)
+    );
+    api.stop().await;
+}
