@@ -1,7 +1,21 @@
 //! Holds the upstreams that are live now; the one place where model, balancer and health meet.
+//!
+//! [`Registry`] makes a configuration live; [`Fleet`] is what an operator's side sees of it,
+//! [`Live`] what a request sees.
 
 mod fleet;
+mod registry;
+mod translate;
+mod upstream;
+mod usage;
 
+pub use ai_gateway_balancer::{
+    ActiveCheck, Attempts, CheckDue, FailureKind, Lease, NoTarget, NoTargetReason, Outcome,
+    key_of_prefix,
+};
 pub use fleet::{
     Applied, Fleet, TargetFault, TargetHealth, TargetState, UpstreamHealth, UpstreamSample,
 };
+pub use registry::{Compile, Live, Place, Registry};
+pub use upstream::{Affinity, LiveUpstream};
+pub use usage::{Admission, LimitReached, LimitUnit, Usage};
