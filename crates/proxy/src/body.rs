@@ -1,0 +1,80 @@
+//! The body of every answer: whole, or relayed as it comes.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+/// What a client is sent after the head.
+///
+/// Dropping it before its end tells whatever produces it that the client is gone.
+pub struct Body(Kind);
+
+enum Kind {
+    Whole(Option<Bytes>),
+    Relayed(Pin<Box<dyn http_body::Body<Data = Bytes, Error = Cut> + Send>>),
+}
+
+/// The answer cannot be finished, nor can its end be told in its own words: the connection is
+/// closed instead, so that nobody takes what was sent for whole.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the answer was cut")]
+pub struct Cut;
+
+impl Body {
+    /// A body that is there whole.
+    pub fn whole(bytes: impl Into<Bytes>) -> Self {
+        Self(Kind::Whole(Some(bytes.into())))
+    }
+
+    /// A body that is passed on piece by piece.
+    pub fn relayed(body: impl http_body::Body<Data = Bytes, Error = Cut> + Send + 'static) -> Self {
+        Self(Kind::Relayed(Box::pin(body)))
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.0 {
+            Kind::Whole(_) => "Body::Whole",
+            Kind::Relayed(_) => "Body::Relayed",
+        })
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match &mut self.0 {
+            Kind::Whole(bytes) => Poll::Ready(
+                bytes
+                    .take()
+                    .filter(|bytes| !bytes.is_empty())
+                    .map(|bytes| Ok(Frame::data(bytes))),
+            ),
+            Kind::Relayed(body) => body.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Kind::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Kind::Relayed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.0 {
+            Kind::Whole(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Kind::Relayed(body) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The one way out: connections to targets, pooled, with TLS and a deadline.
+
+use std::collections::HashMap;
+use std::error::Error as StdError;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Uri;
+use http_body::{Frame, SizeHint};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
+use tower::Service;
+use tracing::{info, warn};
+
+/// A pool of connections to one origin with one credential.
+pub(crate) type Pool = Client<Within<HttpsConnector<HttpConnector>>, RequestBody>;
+
+/// Makes the pools, and gives the same one again to whoever asks for the same origin and
+/// credential, so that a change of configuration does not close connections that stay good.
+#[derive(Debug)]
+pub struct Connections {
+    tls: ClientConfig,
+    pools: Mutex<HashMap<PoolKey, Weak<Pool>>>,
+}
+
+/// What two requests must have in common to share a connection.
+///
+/// The credential is part of it: an answer that comes late on a connection can then only reach
+/// a request of the same account.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct PoolKey {
+    /// `https://host:port`.
+    pub(crate) origin: String,
+    /// The fingerprint of the credential, empty without one.
+    pub(crate) credential: String,
+    /// The deadline of a connection attempt, name look-up and TLS handshake included.
+    pub(crate) connect: Duration,
+}
+
+impl Connections {
+    /// Trusts the platform's certificate authorities, or Mozilla's where the platform has none.
+    pub fn new() -> Self {
+        let mut roots = RootCertStore::empty();
+        let native = rustls_native_certs::load_native_certs();
+        for error in &native.errors {
+            warn!(%error, "a trusted certificate could not be read");
+        }
+        roots.add_parsable_certificates(native.certs);
+        if roots.is_empty() {
+            info!("the platform has no trusted certificates, using Mozilla's");
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
+        Self::with_roots(roots)
+    }
+
+    /// Trusts the given certificate authorities only.
+    pub fn with_roots(roots: RootCertStore) -> Self {
+        // The process has one crypto provider, whoever builds this into a larger program.
+        let _already_there = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let tls = ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Self {
+            tls,
+            pools: Mutex::default(),
+        }
+    }
+
+    /// The pool for `key`.
+    pub(crate) fn pool(&self, key: PoolKey) -> Arc<Pool> {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = pools.get(&key).and_then(Weak::upgrade) {
+            return pool;
+        }
+        pools.retain(|_, pool| pool.strong_count() > 0);
+        let pool = Arc::new(self.make(key.connect));
+        pools.insert(key, Arc::downgrade(&pool));
+        pool
+    }
+
+    fn make(&self, connect: Duration) -> Pool {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(KEEPALIVE));
+        tcp.set_connect_timeout(Some(connect));
+        tcp.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+        let tls = HttpsConnectorBuilder::new()
+            .with_tls_config(self.tls.clone())
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(POOL_MAX_IDLE)
+            .http1_max_buf_size(MAX_BUFFER_BYTES)
+            .build(Within {
+                connector: tls,
+                deadline: connect,
+            })
+    }
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A connector with a deadline over all that it does: name look-up, TCP, TLS.
+#[derive(Clone, Debug)]
+pub(crate) struct Within<C> {
+    connector: C,
+    deadline: Duration,
+}
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+impl<C> Service<Uri> for Within<C>
+where
+    C: Service<Uri, Future: Send + 'static, Error: Into<BoxError>>,
+{
+    type Response = C::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<C::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.connector.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, origin: Uri) -> Self::Future {
+        let connecting = tokio::time::timeout(self.deadline, self.connector.call(origin));
+        Box::pin(async move { connecting.await?.map_err(Into::into) })
+    }
+}
+
+/// Whether `error` came from a connection that could not be made within its deadline.
+pub(crate) fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<tokio::time::error::Elapsed>()
+            || error
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut)
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// A request's body: a few slices of memory, so that the client's bytes need no copy when only
+/// the model between them changes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RequestBody {
+    slices: std::vec::IntoIter<Bytes>,
+}
+
+impl RequestBody {
+    /// Sends the slices one after the other.
+    pub(crate) fn new(slices: Vec<Bytes>) -> Self {
+        Self {
+            slices: slices.into_iter(),
+        }
+    }
+}
+
+impl http_body::Body for RequestBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let next = self.slices.find(|slice| !slice.is_empty());
+        Poll::Ready(next.map(|slice| Ok(Frame::data(slice))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.slices.as_slice().iter().all(Bytes::is_empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(
+            self.slices
+                .as_slice()
+                .iter()
+                .map(|slice| slice.len() as u64)
+                .sum(),
+        )
+    }
+}
+
+/// Below the idle time after which providers close a connection.
+const POOL_IDLE: Duration = Duration::from_secs(20);
+/// Idle connections kept for one origin and credential.
+const POOL_MAX_IDLE: usize = 256;
+/// First probe of a silent TCP connection.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+/// How long sent data may stay unacknowledged: a peer that vanished in mid-stream.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
+/// hyper's read and write buffer of one connection.
+const MAX_BUFFER_BYTES: usize = 64 * 1024;

@@ -1,0 +1,243 @@
+//! Passes a stream on, event by event, to its proof of wholeness or an error event.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use ai_gateway_providers::{StreamFault, StreamRelay};
+use bytes::Bytes;
+use http_body::{Body as _, Frame};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use crate::attempt::Begun;
+use crate::body::Cut;
+use crate::settle::{Ending, Settlement};
+
+/// A target's stream from the commit point on.
+pub(crate) struct Relay {
+    source: Incoming,
+    events: StreamRelay,
+    ready: VecDeque<Bytes>,
+    phase: Phase,
+    limits: StreamLimits,
+    silence: Pin<Box<Sleep>>,
+    heard_at: Instant,
+    settlement: Settlement,
+}
+
+/// How long a stream may stay silent, and take in all.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StreamLimits {
+    /// Between two pieces.
+    pub(crate) idle: Duration,
+    /// The end of the whole request's time.
+    pub(crate) deadline: Instant,
+}
+
+/// Where a stream stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    /// Events come.
+    Flowing,
+    /// The answer is proven whole; what is still to come is its tail: usage, the terminator.
+    Whole {
+        /// When the gateway stops waiting for it.
+        until: Instant,
+    },
+    /// Nothing more is read; what is ready is sent.
+    Over,
+}
+
+/// Why a stream ended before it was whole.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Break {
+    /// What the target sent is at fault.
+    Fault(BrokenStream),
+    /// The connection broke or ended.
+    Disconnected,
+    /// No byte came for too long.
+    Silent,
+    /// The request's deadline passed.
+    Deadline,
+}
+
+/// A [`StreamFault`] without its text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum BrokenStream {
+    /// The target said in the stream that it failed.
+    ErrorEvent,
+    /// An event is not of the target's dialect, or too large.
+    Malformed,
+    /// It ended without proof that it was whole.
+    Truncated,
+}
+
+impl From<&StreamFault> for BrokenStream {
+    fn from(fault: &StreamFault) -> Self {
+        match fault {
+            StreamFault::ErrorEvent { .. } => Self::ErrorEvent,
+            StreamFault::Truncated => Self::Truncated,
+            _ => Self::Malformed,
+        }
+    }
+}
+
+impl Relay {
+    /// Takes over a stream that has begun.
+    pub(crate) fn new(begun: Begun, limits: StreamLimits, settlement: Settlement) -> Self {
+        let Begun {
+            source,
+            events,
+            ready,
+        } = begun;
+        let now = Instant::now();
+        let mut relay = Self {
+            source,
+            events,
+            ready,
+            phase: Phase::Flowing,
+            limits,
+            silence: Box::pin(tokio::time::sleep_until(
+                limits.deadline.min(now + limits.idle),
+            )),
+            heard_at: now,
+            settlement,
+        };
+        relay.note_wholeness(now);
+        relay
+    }
+
+    /// Reads what the source has, until something is ready to be sent or the stream is over.
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match Pin::new(&mut self.source).poll_frame(cx) {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Ok(data) = frame.into_data() {
+                    self.take(data);
+                }
+                Poll::Ready(())
+            }
+            Poll::Ready(Some(Err(_))) => {
+                self.end(Break::Disconnected);
+                Poll::Ready(())
+            }
+            Poll::Ready(None) => {
+                match self.events.end(&mut self.ready) {
+                    Ok(()) => self.finish(),
+                    Err(fault) => self.end(Break::Fault((&fault).into())),
+                }
+                Poll::Ready(())
+            }
+            Poll::Pending => self.poll_silence(cx),
+        }
+    }
+
+    fn take(&mut self, data: Bytes) {
+        self.heard_at = Instant::now();
+        match self.events.push(data, &mut self.ready) {
+            Ok(()) => self.note_wholeness(self.heard_at),
+            Err(fault) => self.end(Break::Fault((&fault).into())),
+        }
+    }
+
+    /// Once the answer is proven whole, what comes after is not waited for long: a target may
+    /// leave the terminator out and keep the connection open.
+    fn note_wholeness(&mut self, now: Instant) {
+        if self.phase == Phase::Flowing && self.events.is_whole() {
+            let until = now + TAIL;
+            self.phase = Phase::Whole { until };
+            self.silence.as_mut().reset(until);
+        }
+    }
+
+    /// The timer is moved only when it fires, not with each event: that is cheaper by far.
+    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.silence.as_mut().poll(cx));
+            match self.phase {
+                Phase::Over => return Poll::Ready(()),
+                Phase::Whole { .. } => {
+                    match self.events.end(&mut self.ready) {
+                        Ok(()) => self.finish(),
+                        Err(fault) => self.end(Break::Fault((&fault).into())),
+                    }
+                    return Poll::Ready(());
+                }
+                Phase::Flowing => {}
+            }
+            let now = Instant::now();
+            if now >= self.limits.deadline {
+                self.end(Break::Deadline);
+                return Poll::Ready(());
+            }
+            let silent_at = self.heard_at + self.limits.idle;
+            if now >= silent_at {
+                self.end(Break::Silent);
+                return Poll::Ready(());
+            }
+            self.silence
+                .as_mut()
+                .reset(silent_at.min(self.limits.deadline));
+        }
+    }
+
+    fn finish(&mut self) {
+        self.phase = Phase::Over;
+        self.settlement
+            .settle(Ending::Complete, &self.events.usage());
+    }
+
+    /// Ends a stream that is not whole: in the dialect's error event.
+    ///
+    /// When its wholeness was already proven, only the tail broke, and the tail is supplied.
+    fn end(&mut self, why: Break) {
+        if let Phase::Whole { .. } = self.phase
+            && self.events.end(&mut self.ready).is_ok()
+        {
+            self.finish();
+            return;
+        }
+        self.phase = Phase::Over;
+        let event = self.settlement.error_event(why);
+        self.ready.push_back(event);
+        self.settlement
+            .settle(Ending::Broken(why), &self.events.usage());
+    }
+}
+
+impl http_body::Body for Relay {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        let this = &mut *self;
+        loop {
+            if let Some(bytes) = this.ready.pop_front() {
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+            if this.phase == Phase::Over {
+                return Poll::Ready(None);
+            }
+            ready!(this.poll_source(cx));
+        }
+    }
+}
+
+impl Drop for Relay {
+    /// The client left: the target's connection goes with the source, and nobody is to blame.
+    fn drop(&mut self) {
+        let ending = match self.phase {
+            Phase::Flowing => Ending::ClientGone,
+            // Everything that matters was there to be sent.
+            Phase::Whole { .. } | Phase::Over => Ending::Complete,
+        };
+        self.settlement.settle(ending, &self.events.usage());
+    }
+}
+
+/// How long the tail of a whole answer is waited for.
+const TAIL: Duration = Duration::from_millis(500);

@@ -1,0 +1,195 @@
+//! The proxy as a tower service: every request gets an answer.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use ai_gateway_providers::{Dialect, Surface};
+use ai_gateway_registry::Registry;
+use ai_gateway_telemetry::{RequestOutcome, Telemetry};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use tower::Service;
+use uuid::Uuid;
+
+use crate::body::Body;
+use crate::clock::Clock;
+use crate::dispatch::dispatch;
+use crate::endpoint::Endpoint;
+use crate::failure::Failure;
+use crate::intake::Call;
+use crate::models;
+use crate::policy;
+use crate::respond::{self, X_REQUEST_ID};
+use crate::route::{self, Route};
+use crate::settings::ProxySettings;
+use crate::story::Story;
+
+/// Answers requests of applications with the targets of a registry.
+///
+/// A clone is the same proxy.
+#[derive(Clone)]
+pub struct Proxy(Arc<Shared>);
+
+struct Shared {
+    registry: Arc<Registry<Endpoint>>,
+    telemetry: Telemetry,
+    settings: ProxySettings,
+    clock: Clock,
+}
+
+impl Proxy {
+    /// A proxy in front of the upstreams of `registry`.
+    pub fn new(
+        registry: Arc<Registry<Endpoint>>,
+        telemetry: Telemetry,
+        settings: ProxySettings,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            registry,
+            telemetry,
+            settings,
+            clock: Clock::start(),
+        }))
+    }
+
+    async fn answer(self, request: Request<Incoming>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        if let Some(answer) = self.probe(&head) {
+            return answer;
+        }
+        let surface = Surface::of(head.method.as_str(), head.uri.path());
+        let client = client_dialect(surface, &head);
+        let story = Story::begin(&self.0.telemetry, self.0.clock, request_id(&head), &head);
+        match self.serve(surface, head, body, story).await {
+            Ok(answer) => answer,
+            Err((failure, story)) => {
+                let answer =
+                    respond::failure(&failure, client, story.request_id(), story.attempts());
+                story.refuse(&failure);
+                answer
+            }
+        }
+    }
+
+    async fn serve(
+        &self,
+        surface: Surface,
+        mut head: Parts,
+        body: Incoming,
+        mut story: Story,
+    ) -> Result<Response<Body>, (Failure, Story)> {
+        let mut route = match self.route(surface, &head, &mut story) {
+            Ok(Routed::To(route)) => route,
+            Ok(Routed::Models(answer)) => {
+                story.end(StatusCode::OK, RequestOutcome::Success);
+                return Ok(answer);
+            }
+            Err(failure) => return Err((failure, story)),
+        };
+        story.admitted(route.take_admissions());
+        let bodies = self.0.settings.bodies;
+        let surface = route.rewrite(&mut head, surface);
+        let call = match Call::read(surface, head, body, &bodies).await {
+            Ok(call) => call,
+            Err(failure) => return Err((failure, story)),
+        };
+        story.record().asked_model = call.model().map(str::to_owned);
+        dispatch(&call, &route, bodies, story).await
+    }
+
+    fn route(&self, surface: Surface, head: &Parts, story: &mut Story) -> Result<Routed, Failure> {
+        let host = policy::check(head)?;
+        let live = self.0.registry.live();
+        let caller = route::caller(&live, &host, &self.0.settings.base_domain, head)?;
+        story.record().gateway = caller.gateway().name().to_shared();
+        if surface == Surface::Models {
+            let answer = models::list(&caller, client_dialect(surface, head))?;
+            return Ok(Routed::Models(respond::json(
+                StatusCode::OK,
+                answer,
+                story.request_id(),
+            )));
+        }
+        let route = caller.route(head, self.0.clock)?;
+        route.describe(story.record());
+        Ok(Routed::To(route))
+    }
+
+    /// Answers the orchestrator's questions, without a key and without a target.
+    fn probe(&self, head: &Parts) -> Option<Response<Body>> {
+        if head.method != Method::GET && head.method != Method::HEAD {
+            return None;
+        }
+        match head.uri.path() {
+            "/livez" => Some(respond::text(StatusCode::OK, "ok\n")),
+            "/readyz" if self.0.registry.is_live() => Some(respond::text(StatusCode::OK, "ok\n")),
+            "/readyz" => Some(respond::text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "no configuration has been loaded yet\n",
+            )),
+            _ => None,
+        }
+    }
+}
+
+/// Where a request goes.
+enum Routed {
+    /// To the targets of a route.
+    To(Route),
+    /// Nowhere: the gateway knows the answer.
+    Models(Response<Body>),
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proxy")
+            .field("settings", &self.0.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Service<Request<Incoming>> for Proxy {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    /// Always ready: what limits the proxy are connections, bodies and the targets' own limits.
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let proxy = self.clone();
+        Box::pin(async move { Ok(proxy.answer(request).await) })
+    }
+}
+
+/// The dialect in which the gateway's own answers are read.
+fn client_dialect(surface: Surface, head: &Parts) -> Dialect {
+    if surface == Surface::Models && head.headers.contains_key("anthropic-version") {
+        Dialect::AnthropicMessages
+    } else {
+        surface.dialect()
+    }
+}
+
+/// The client's own id for the request where it is fit to be logged, else a new one.
+fn request_id(head: &Parts) -> String {
+    head.headers
+        .get(X_REQUEST_ID)
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| (8..=MAX_REQUEST_ID).contains(&id.len()))
+        .filter(|id| {
+            id.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+        })
+        .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
+}
+
+/// The longest request id that is taken from a client.
+const MAX_REQUEST_ID: usize = 128;

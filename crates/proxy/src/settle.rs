@@ -1,0 +1,130 @@
+//! Ends a streamed answer for everybody who keeps an account of it: lease, log, counters.
+
+use ai_gateway_providers::{Exchange, GatewayError, Usage};
+use ai_gateway_registry::{FailureKind, Outcome};
+use ai_gateway_telemetry::{AttemptOutcome, RequestOutcome};
+use bytes::Bytes;
+use http::StatusCode;
+
+use crate::endpoint::Lease;
+use crate::relay::{Break, BrokenStream};
+use crate::story::{Story, client_closed_request};
+
+/// What is still to be done when a stream ends.
+pub(crate) struct Settlement {
+    exchange: Exchange,
+    request_id: String,
+    open: Option<Open>,
+}
+
+struct Open {
+    lease: Lease,
+    story: Story,
+}
+
+/// How a stream ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ending {
+    /// Whole.
+    Complete,
+    /// Not whole, and the client was told.
+    Broken(Break),
+    /// The client left before the end.
+    ClientGone,
+}
+
+impl Settlement {
+    /// The lease and the story end with the stream.
+    pub(crate) fn new(exchange: Exchange, lease: Lease, story: Story) -> Self {
+        Self {
+            exchange,
+            request_id: story.request_id().to_owned(),
+            open: Some(Open { lease, story }),
+        }
+    }
+
+    /// The client's dialect's way to say that a stream broke.
+    pub(crate) fn error_event(&self, why: Break) -> Bytes {
+        let (status, code, message) = match why {
+            Break::Fault(BrokenStream::ErrorEvent) => (
+                502,
+                "upstream_failed",
+                "the model's provider failed in the middle of the answer",
+            ),
+            Break::Fault(BrokenStream::Malformed) => (
+                502,
+                "upstream_failed",
+                "the model's provider sent something that is no part of an answer",
+            ),
+            Break::Fault(BrokenStream::Truncated) | Break::Disconnected => (
+                502,
+                "upstream_failed",
+                "the answer broke off before it was whole; ask again",
+            ),
+            Break::Silent => (504, "upstream_timeout", "the answer stalled; ask again"),
+            Break::Deadline => (
+                504,
+                "upstream_timeout",
+                "the answer was not whole within the time allowed",
+            ),
+        };
+        self.exchange.stream_error_event(&GatewayError {
+            status,
+            code,
+            message,
+            param: None,
+            request_id: Some(&self.request_id),
+        })
+    }
+
+    /// Gives the lease back and tells the story; does nothing the second time.
+    pub(crate) fn settle(&mut self, ending: Ending, usage: &Usage) {
+        let Some(Open {
+            mut lease,
+            mut story,
+        }) = self.open.take()
+        else {
+            return;
+        };
+        story.used(usage);
+        lease.tokens(usage.input, usage.output);
+        let (outcome, recorded, ended) = match ending {
+            Ending::Complete => (
+                Outcome::Success,
+                AttemptOutcome::Success,
+                RequestOutcome::Success,
+            ),
+            Ending::ClientGone => (
+                Outcome::Cancelled,
+                AttemptOutcome::Cancelled,
+                RequestOutcome::Cancelled,
+            ),
+            Ending::Broken(why) => {
+                let (outcome, recorded) = blame(why);
+                (outcome, recorded, RequestOutcome::Truncated)
+            }
+        };
+        lease.finish(outcome);
+        story.attempted(recorded);
+        let status = match ending {
+            Ending::ClientGone => client_closed_request(),
+            Ending::Complete | Ending::Broken(_) => StatusCode::OK,
+        };
+        story.end(status, ended);
+    }
+}
+
+/// What a broken stream says of its target.
+fn blame(why: Break) -> (Outcome, AttemptOutcome) {
+    let failed = |recorded| (Outcome::Failure(FailureKind::Stream), recorded);
+    match why {
+        Break::Fault(BrokenStream::ErrorEvent) => failed(AttemptOutcome::ServerError),
+        Break::Fault(BrokenStream::Malformed) => failed(AttemptOutcome::Malformed),
+        Break::Fault(BrokenStream::Truncated) | Break::Disconnected => {
+            failed(AttemptOutcome::Disconnected)
+        }
+        Break::Silent => failed(AttemptOutcome::Timeout),
+        // Events still came: the answer was longer than the operator allows.
+        Break::Deadline => (Outcome::Cancelled, AttemptOutcome::Timeout),
+    }
+}

@@ -1,0 +1,159 @@
+//! What is told of a request once it is over, collected on its way.
+
+use std::sync::Arc;
+
+use ai_gateway_providers::{Stamp, Usage};
+use ai_gateway_registry::Admission;
+use ai_gateway_telemetry::{
+    AttemptOutcome, AttemptRecord, InFlight, RequestOutcome, RequestRecord, TargetMeters,
+    Telemetry, TokenUsage,
+};
+use http::StatusCode;
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::failure::{Blame, Failure};
+
+/// A request from its arrival to its end.
+///
+/// Told exactly once: by [`end`](Self::end), or when it is dropped, which is how it goes when the
+/// client leaves, in whatever phase.
+#[derive(Debug)]
+pub(crate) struct Story {
+    record: RequestRecord,
+    arrived: Instant,
+    telemetry: Telemetry,
+    /// The attempt under way.
+    attempt: Option<(Arc<TargetMeters>, Instant)>,
+    admissions: Vec<Admission>,
+    clock: Clock,
+    is_told: bool,
+    _in_flight: InFlight,
+}
+
+impl Story {
+    /// Begins when a request's head has been read.
+    pub(crate) fn begin(
+        telemetry: &Telemetry,
+        clock: Clock,
+        request_id: String,
+        head: &http::request::Parts,
+    ) -> Self {
+        Self {
+            record: RequestRecord::new(
+                request_id,
+                head.method.to_string(),
+                head.uri.path().to_owned(),
+            ),
+            arrived: Instant::now(),
+            telemetry: telemetry.clone(),
+            attempt: None,
+            admissions: Vec::new(),
+            clock,
+            is_told: false,
+            _in_flight: telemetry.request_started(),
+        }
+    }
+
+    pub(crate) fn arrived(&self) -> Instant {
+        self.arrived
+    }
+
+    pub(crate) fn request_id(&self) -> &str {
+        &self.record.request_id
+    }
+
+    /// What is known of the request so far.
+    pub(crate) fn record(&mut self) -> &mut RequestRecord {
+        &mut self.record
+    }
+
+    /// Notes that a target is being asked.
+    pub(crate) fn attempting(&mut self, target: &Arc<TargetMeters>) {
+        self.attempt = Some((Arc::clone(target), Instant::now()));
+    }
+
+    /// Notes what came of the attempt under way.
+    pub(crate) fn attempted(&mut self, outcome: AttemptOutcome) {
+        if let Some((target, since)) = self.attempt.take() {
+            let duration = since.elapsed();
+            self.record.attempts.push(AttemptRecord {
+                target,
+                outcome,
+                duration,
+            });
+        }
+    }
+
+    /// How many targets were asked.
+    pub(crate) fn attempts(&self) -> usize {
+        self.record.attempts.len()
+    }
+
+    /// Notes that the first byte of the answer is there for the client.
+    pub(crate) fn first_token(&mut self) {
+        self.record.time_to_first_token = Some(self.arrived.elapsed());
+    }
+
+    /// Notes the tokens that the target reported.
+    pub(crate) fn used(&mut self, usage: &Usage) {
+        for admission in &self.admissions {
+            admission.used_tokens(usage.total(), self.clock.monotonic());
+        }
+        self.record.usage = TokenUsage {
+            input: usage.input,
+            output: usage.output,
+            cached_input: usage.cached_read,
+            reasoning: usage.reasoning,
+        };
+    }
+
+    /// What an answer is marked with where its target does not do so.
+    pub(crate) fn stamp(&self) -> Stamp<'_> {
+        Stamp {
+            created: Clock::wall_ms() / 1000,
+            request_id: &self.record.request_id,
+        }
+    }
+
+    /// Keeps what counts the request against its limits until it is over.
+    pub(crate) fn admitted(&mut self, admissions: Vec<Admission>) {
+        self.admissions = admissions;
+    }
+
+    /// Tells the story of a request that the gateway answered with an error.
+    pub(crate) fn refuse(mut self, failure: &Failure) {
+        let outcome = match failure.blame() {
+            Blame::Client => RequestOutcome::Refused,
+            Blame::Target | Blame::Gateway => RequestOutcome::Failed,
+        };
+        self.tell(failure.status(), outcome);
+    }
+
+    /// Tells the story.
+    pub(crate) fn end(mut self, status: StatusCode, outcome: RequestOutcome) {
+        self.tell(status, outcome);
+    }
+
+    fn tell(&mut self, status: StatusCode, outcome: RequestOutcome) {
+        self.is_told = true;
+        self.record.status = status.as_u16();
+        self.record.outcome = outcome;
+        self.record.duration = self.arrived.elapsed();
+        self.telemetry.record(&self.record);
+    }
+}
+
+impl Drop for Story {
+    fn drop(&mut self) {
+        if !self.is_told {
+            self.attempted(AttemptOutcome::Cancelled);
+            self.tell(client_closed_request(), RequestOutcome::Cancelled);
+        }
+    }
+}
+
+/// 499, as nginx logs a client that left before its answer.
+pub(crate) fn client_closed_request() -> StatusCode {
+    StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST)
+}
