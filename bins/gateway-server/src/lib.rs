@@ -1,0 +1,17 @@
+//! Joins the parts of the AI gateway and runs them.
+//!
+//! [`Server::start`] reads the store, opens the listeners and serves until it is told to stop;
+//! the binary of the same name does that for the settings of a command line. Programs and tests
+//! use it to run a whole gateway within themselves.
+
+mod banner;
+mod samples;
+mod secrets;
+mod server;
+mod settings;
+
+pub use banner::banner;
+pub use server::{Server, StartError};
+pub use settings::{
+    Listen, LogFormat, NoDataDir, ProviderBaseUrl, Settings, TokenError, TokenSettings,
+};

@@ -1,0 +1,287 @@
+//! A running gateway: its parts, joined.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ai_gateway_admin::{Access, Admin, RefusedBind};
+use ai_gateway_model::{Change, Configuration, Draft, Faults, Kind, Record, ValidationContext};
+use ai_gateway_proxy::{Compiler, Connections, Endpoint, Proxy, ProxySettings};
+use ai_gateway_registry::{Fleet, Registry};
+use ai_gateway_store::{CommitError, Location, OpenError, Store, StoreOptions};
+use ai_gateway_telemetry::Telemetry;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::error;
+use uuid::Uuid;
+
+use crate::settings::{Listen, NoDataDir, Settings, TokenError};
+use crate::{samples, secrets};
+
+/// A running gateway.
+///
+/// Dropping it stops it at once, with what is under way; [`stop`](Self::stop) drains first.
+#[derive(Debug)]
+pub struct Server {
+    admin: Option<SocketAddr>,
+    proxy: Option<SocketAddr>,
+    data_dir: PathBuf,
+    store: Store,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+    _stop_on_drop: tokio_util::sync::DropGuard,
+}
+
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// There is no place for the data.
+    #[error(transparent)]
+    NoDataDir(#[from] NoDataDir),
+    /// The store cannot be opened.
+    #[error("the store cannot be opened")]
+    Store(#[from] OpenError),
+    /// The first gateway could not be written.
+    #[error("the first gateway cannot be written")]
+    FirstGateway(#[source] Box<CommitError<Faults>>),
+    /// The Admin API's token cannot be had.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The Admin API would be open to other machines.
+    #[error(transparent)]
+    OpenAdmin(#[from] RefusedBind),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What stands in the way.
+        source: std::io::Error,
+    },
+}
+
+impl Server {
+    /// Starts a gateway; it serves when this returns.
+    ///
+    /// Dropping the future stops what was begun.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; nothing is left running then.
+    pub async fn start(settings: &Settings) -> Result<Self, StartError> {
+        let data_dir = settings.data_dir()?;
+        let token = settings.token.read()?;
+        let access = match settings.admin_listen {
+            Listen::On(address) => Some(Access::for_listener(address, token.as_ref())?),
+            Listen::Off => None,
+        };
+        // The addresses come first: a port that is taken is the most likely mistake.
+        let admin = listen(settings.admin_listen).await?;
+        let proxy = listen(settings.proxy_listen).await?;
+        let mut options = StoreOptions::new(&data_dir);
+        if let Some(store) = &settings.store {
+            options = options.location(Location::parse(store)?);
+        }
+        let store = Store::open(options).await?;
+        ensure_first_gateway(&store).await?;
+
+        let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"));
+        let registry = Arc::new(registry(settings, &telemetry));
+        let fleet = Arc::clone(&registry);
+        telemetry.on_scrape(move || samples::of(fleet.as_ref()));
+        registry.apply(&store.current());
+        let stopping = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let server = Self {
+            admin: admin.as_ref().and_then(|socket| socket.local_addr().ok()),
+            proxy: proxy.as_ref().and_then(|socket| socket.local_addr().ok()),
+            data_dir,
+            store: store.clone(),
+            _stop_on_drop: stopping.clone().drop_guard(),
+            stopping,
+            tasks,
+        };
+        server.follow(&registry);
+        server.check_actively(&registry);
+        if let Some(socket) = proxy {
+            server.serve_proxy(socket, Arc::clone(&registry), telemetry.clone(), settings);
+        }
+        if let (Some(socket), Some(access)) = (admin, access) {
+            let fleet: Arc<dyn Fleet> = registry;
+            let admin = Admin::new(store, fleet, telemetry, access)
+                .providers(ai_gateway_providers::provider_names());
+            server.serve_admin(socket, admin, settings);
+        }
+        Ok(server)
+    }
+
+    /// Where the Admin API listens; `None` when it is off.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// Where the proxy listens; `None` when it is off.
+    pub fn proxy_addr(&self) -> Option<SocketAddr> {
+        self.proxy
+    }
+
+    /// The folder of the store.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// What is configured now.
+    pub fn configuration(&self) -> Arc<Configuration> {
+        self.store.current()
+    }
+
+    /// Stops taking connections, lets requests under way finish within the drain time, closes the
+    /// store and returns.
+    ///
+    /// Dropping the future cuts what is still under way.
+    pub async fn stop(self) {
+        self.stopping.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.store.close().await;
+    }
+
+    /// Makes each new configuration live, whoever wrote it.
+    fn follow(&self, registry: &Arc<Registry<Endpoint>>) {
+        let (mut configurations, registry) = (self.store.watch(), Arc::clone(registry));
+        let stopping = self.stopping.clone();
+        self.tasks.spawn(async move {
+            while let Some(Ok(())) = stopping.run_until_cancelled(configurations.changed()).await {
+                let newest = Arc::clone(&configurations.borrow_and_update());
+                registry.apply(&newest);
+            }
+        });
+    }
+
+    fn check_actively(&self, registry: &Arc<Registry<Endpoint>>) {
+        let checks = ai_gateway_proxy::check_actively(Arc::clone(registry), self.stopping.clone());
+        self.tasks.spawn(checks);
+    }
+
+    fn serve_proxy(
+        &self,
+        socket: TcpListener,
+        registry: Arc<Registry<Endpoint>>,
+        telemetry: Telemetry,
+        settings: &Settings,
+    ) {
+        let settings = proxy_settings(settings);
+        let connections = settings.connections;
+        let proxy = Proxy::new(registry, telemetry, settings);
+        let stopping = self.stopping.clone();
+        self.tasks.spawn(ai_gateway_proxy::serve(
+            socket,
+            proxy,
+            connections,
+            stopping,
+        ));
+    }
+
+    fn serve_admin(&self, socket: TcpListener, admin: Admin, settings: &Settings) {
+        let stopping = self.stopping.clone();
+        let is_stopping = self.stopping.clone();
+        let admin = admin.ready_when(move || {
+            if is_stopping.is_cancelled() {
+                Err("the gateway is stopping")
+            } else {
+                Ok(())
+            }
+        });
+        let drain = Duration::from_secs(settings.drain_seconds);
+        let serving =
+            ai_gateway_admin::serve(socket, ai_gateway_admin::router(admin), stopping, drain);
+        self.tasks.spawn(async move {
+            if let Err(error) = serving.await {
+                error!(%error, "the Admin API's listener failed");
+            }
+        });
+    }
+}
+
+fn proxy_settings(settings: &Settings) -> ProxySettings {
+    let mut proxy = ProxySettings {
+        base_domain: settings.base_domain.clone(),
+        ..Default::default()
+    };
+    proxy.connections.drain = Duration::from_secs(settings.drain_seconds);
+    proxy.bodies.request_bytes = settings.body_limit_bytes;
+    proxy
+}
+
+fn registry(settings: &Settings, telemetry: &Telemetry) -> Registry<Endpoint> {
+    let elsewhere = settings
+        .provider_base_urls
+        .iter()
+        .map(|given| (given.name.clone(), given.url.to_string()))
+        .collect();
+    let secrets = Box::new(secrets::read);
+    Registry::new(Compiler::new(
+        Connections::new(),
+        telemetry.clone(),
+        elsewhere,
+        secrets,
+    ))
+}
+
+async fn listen(listen: Listen) -> Result<Option<TcpListener>, StartError> {
+    match listen {
+        Listen::Off => Ok(None),
+        Listen::On(address) => TcpListener::bind(address)
+            .await
+            .map(Some)
+            .map_err(|source| StartError::Listen { address, source }),
+    }
+}
+
+/// A new store gets one gateway, so that the first upstream has somewhere to go.
+async fn ensure_first_gateway(store: &Store) -> Result<(), StartError> {
+    if store.current().revision() > 0 {
+        return Ok(());
+    }
+    let written = serde_json::json!({ "name": "default", "default": true });
+    let committed = store
+        .commit("gateway-server", |configuration| {
+            if configuration.gateways().next().is_some() {
+                return Ok(Vec::new());
+            }
+            let id = Uuid::now_v7();
+            let context = ValidationContext {
+                configuration,
+                id,
+                gateway: None,
+                previous: None,
+                provider_known: &|_| true,
+                provider_names: &[],
+            };
+            let draft = Draft::read(Kind::Gateway, &written, &context)?;
+            Ok(vec![Change::Put(Record {
+                kind: Kind::Gateway,
+                id,
+                gateway: None,
+                name: draft.name,
+                spec: draft.spec,
+                secrets: draft.secrets,
+                revision: 0,
+                created_at_ms: 0,
+                updated_at_ms: 0,
+            })])
+        })
+        .await;
+    match committed {
+        Ok(_) => Ok(()),
+        // A broken store serves what it last had; there is nothing to add to it.
+        Err(CommitError::ReadOnly(reason)) => {
+            error!(error = %reason, "the store takes no changes");
+            Ok(())
+        }
+        Err(error) => Err(StartError::FirstGateway(Box::new(error))),
+    }
+}
