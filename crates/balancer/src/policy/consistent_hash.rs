@@ -118,10 +118,14 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Fills a table of about 100 places a target, each target taking its turn by weight and the
-    /// first place of its own order that is still free.
+    /// Fills a table: each target in its turn, by weight, takes the first place of its own order
+    /// that is still free.
     pub(crate) fn new(members: &[Member]) -> Self {
-        let size = prime_above(members.len().saturating_mul(PLACES).max(3));
+        let size = if members.len() <= MANY {
+            SMALL_SIZE
+        } else {
+            LARGE_SIZE
+        };
         let mut places = vec![NOBODY; size];
         let mut order: Vec<(usize, usize)> = members
             .iter()
@@ -179,16 +183,11 @@ fn fill_next(places: &mut [u32], (next, step): &mut (usize, usize), target: u32)
     }
 }
 
-fn prime_above(least: usize) -> usize {
-    let is_prime = |n: usize| {
-        (2..)
-            .take_while(|d| d * d <= n)
-            .all(|d| !n.is_multiple_of(d))
-    };
-    (least..).find(|&n| is_prime(n)).unwrap_or(least)
-}
-
 const SLACK: f32 = 1.25;
 const STEPS: usize = 8;
-const PLACES: usize = 100;
+/// The sizes of tables, both prime. Not by the number of targets: another size moves every key.
+const SMALL_SIZE: usize = 65_537;
+const LARGE_SIZE: usize = 655_373;
+/// Up to how many targets the small one is used.
+const MANY: usize = 1000;
 const NOBODY: u32 = u32::MAX;

@@ -1,0 +1,17 @@
+//! What the crate promises, tried through its public API alone.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that fails panics"
+)]
+
+mod bad_input;
+mod changes;
+mod laws;
+mod models;
+mod reference;
+mod regressions;
+mod shares;
+mod support;
