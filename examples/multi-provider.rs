@@ -1,3 +1,0 @@
-//! The guide's upstream, end to end, over two stand-in providers.
-
-fn main() {}
