@@ -11,6 +11,11 @@ pub(crate) fn check_match(headers: &HeaderMap, revision: u64) -> Result<(), Prob
             "it exists already, and If-None-Match asks for a new one",
         ));
     }
+    check_unchanged(headers, revision)
+}
+
+/// Checks `If-Match` alone, for a call that adds to what is at `revision`.
+pub(crate) fn check_unchanged(headers: &HeaderMap, revision: u64) -> Result<(), Problem> {
     match is_listed(headers, &header::IF_MATCH, revision) {
         None | Some(true) => Ok(()),
         Some(false) => Err(Problem::stale(format!(

@@ -10,7 +10,7 @@ use crate::{
     call::Call,
     objects::{lock, merged},
     paging::Page,
-    preconditions::{check_match, check_new, is_known},
+    preconditions::{check_match, check_unchanged, is_known},
     problem::Problem,
     reply::Reply,
     view,
@@ -50,7 +50,6 @@ pub(crate) fn read(call: &Call<'_>) -> Result<Reply, Problem> {
 pub(crate) async fn create(call: &Call<'_>) -> Result<Reply, Problem> {
     call.query(&[])?;
     let document = call.json()?;
-    check_new(&call.headers)?;
     let (written, name) = change(call, |upstream, targets| {
         let name = document.get("name").and_then(Value::as_str);
         if let Some(name) = name.filter(|name| upstream.target(name).is_some()) {
@@ -171,7 +170,9 @@ async fn change(
     let written = call
         .commit(|configuration| {
             let (record, upstream) = find_upstream(call, configuration)?;
-            if !call.is_creation() {
+            if call.is_creation() {
+                check_unchanged(&call.headers, record.revision)?;
+            } else {
                 check_match(&call.headers, record.revision)?;
             }
             let mut document = record.spec.clone();

@@ -53,7 +53,7 @@ pub use credentials::{Credentials, ParamLocation, SecretSource};
 pub use destination::{Destination, Protocol};
 pub use fault::{Fault, Faults, nearest};
 pub use gateway::Gateway;
-pub use health_checks::{ActiveChecks, HealthChecks, PassiveChecks};
+pub use health_checks::{ActiveChecks, HealthChecks, PassiveChecks, SuccessRate};
 pub use key::{Key, KeyHash};
 pub use kind::{Kind, UnknownKind};
 pub use limits::{Limits, Retry, Timeouts};

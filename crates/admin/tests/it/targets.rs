@@ -86,6 +86,11 @@ async fn a_target_s_faults_point_into_the_target() {
     api.post(&format!("{SEED}/targets"), &again)
         .await
         .problem(409, "name_taken");
+    let stale = Call::new("POST", &format!("{SEED}/targets")).header("if-match", "\"rev-0\"");
+    let mistral = json!({ "provider": "mistral" });
+    api.send(stale.json(&mistral))
+        .await
+        .problem(412, "revision_mismatch");
     let stale = Call::new("PATCH", &target("openai-0")).header("if-match", "\"rev-0\"");
     api.send(stale.json(&json!({ "weight": 2 })))
         .await

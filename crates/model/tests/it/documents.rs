@@ -203,6 +203,52 @@ fn a_port_follows_from_the_protocol() {
 }
 
 #[test]
+fn health_checks_are_switches_or_settings() {
+    let with = |checks: Value| json!({ "name": "u", "targets": [{ "provider": "openai" }], "health_checks": checks });
+    check_upstream(&with(json!({ "passive": {}, "active": {} })), &[]);
+    check_upstream(
+        &with(json!({ "passive": 1, "active": "x" })),
+        &[
+            "/health_checks/passive: must be true, false or an object, not a number",
+            "/health_checks/active: must be true, false or an object, not a string",
+        ],
+    );
+    let tuned = json!({
+        "passive": { "success_rate": { "percent": 101, "sample": 1 }, "ramp": "0s" },
+        "active": { "path": "x", "expected_statuses": [99], "healthy_threshold": 0 },
+    });
+    check_upstream(
+        &with(tuned),
+        &[
+            "/health_checks/passive/ramp: must be a time above zero and up to 24 hours: seconds as a \
+         number, or a text such as 30s, 500ms or 1m30s",
+            "/health_checks/passive/success_rate/percent: must be a whole number from 1 to 100",
+            "/health_checks/passive/success_rate/sample: unknown field sample",
+            "/health_checks/active/path: must be a path that begins with /, without spaces and #",
+            "/health_checks/active/expected_statuses/0: must be a whole number from 100 to 599",
+            "/health_checks/active/healthy_threshold: health check threshold must be positive",
+        ],
+    );
+}
+
+#[test]
+fn a_target_s_checks_are_laid_over_its_upstream_s() {
+    let mut bench = Bench::new();
+    let written = json!({
+        "name": "u",
+        "targets": [{ "provider": "openai", "health_checks": { "threshold": 7 } }],
+        "health_checks": { "passive": false, "active": { "path": "/m" }, "interval": 60 },
+    });
+    bench.write(Kind::Upstream, &written).unwrap();
+    let upstream = bench.upstream("u");
+    let checks = upstream.targets()[0].health_checks();
+    assert_eq!((checks.threshold(), checks.interval().as_secs()), (7, 60));
+    assert!(!checks.is_passive());
+    assert_eq!(checks.active().unwrap().path.as_deref(), Some("/m"));
+    assert_eq!(upstream.health_checks().threshold(), 3);
+}
+
+#[test]
 fn credentials_are_a_header_or_a_parameter() {
     let with = |credentials: Value| json!({ "provider": "openai", "credentials": credentials });
     check_target(

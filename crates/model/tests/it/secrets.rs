@@ -185,6 +185,10 @@ fn any_target() -> impl Strategy<Value = Value> {
     let checks = prop_oneof![
         Just(Value::Null),
         Just(json!({ "passive": false, "interval": "1.5s" })),
+        Just(json!({ "passive": { "threshold": 5, "ramp": "2.5s", "success_rate": false } })),
+        Just(json!({ "passive": {
+            "success_rate": { "percent": 60 }, "max_ejection": "5m", "active_can_restore": true,
+        }})),
         Just(json!({ "active": { "path": "/m", "expected_statuses": [200], "timeout": 2 } })),
     ];
     (place, key, 1_u32..=100, checks).prop_map(|(mut target, key, weight, checks)| {
