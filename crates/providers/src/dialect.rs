@@ -10,6 +10,8 @@ pub enum Dialect {
     OpenAiChat,
     /// Anthropic's messages.
     AnthropicMessages,
+    /// OpenAI's responses.
+    OpenAiResponses,
     /// Google's generateContent, of the Gemini API and of Vertex AI.
     GeminiGenerate,
 }
@@ -20,6 +22,7 @@ impl Dialect {
         match self {
             Self::OpenAiChat => "openai-chat",
             Self::AnthropicMessages => "anthropic-messages",
+            Self::OpenAiResponses => "openai-responses",
             Self::GeminiGenerate => "gemini-generate",
         }
     }
@@ -31,6 +34,8 @@ impl Dialect {
 pub enum Surface {
     /// `POST /v1/chat/completions`.
     ChatCompletions,
+    /// `POST /v1/responses`.
+    Responses,
     /// `POST /v1/completions`, the older form; only targets that speak OpenAI's dialect have it.
     Completions,
     /// `POST /v1/embeddings`; only targets that speak OpenAI's dialect have it.
@@ -59,6 +64,7 @@ impl Surface {
         let call = path.strip_prefix("/v1").unwrap_or(path);
         match (method, call) {
             ("POST", "/chat/completions") => Self::ChatCompletions,
+            ("POST", "/responses") => Self::Responses,
             ("POST", "/completions") => Self::Completions,
             ("POST", "/embeddings") => Self::Embeddings,
             ("POST", "/messages") => Self::Messages,
@@ -79,6 +85,7 @@ impl Surface {
     pub const fn dialect(self) -> Dialect {
         match self {
             Self::Messages | Self::CountTokens => Dialect::AnthropicMessages,
+            Self::Responses => Dialect::OpenAiResponses,
             Self::GenerateContent | Self::StreamGenerateContent => Dialect::GeminiGenerate,
             Self::ChatCompletions
             | Self::Completions
@@ -99,6 +106,7 @@ impl Surface {
         matches!(
             self,
             Self::ChatCompletions
+                | Self::Responses
                 | Self::Messages
                 | Self::GenerateContent
                 | Self::StreamGenerateContent
@@ -134,6 +142,8 @@ pub fn dialect_of_path(path: &str) -> Option<Dialect> {
     let path = path.trim_end_matches('/');
     if path.ends_with("/chat/completions") {
         Some(Dialect::OpenAiChat)
+    } else if path.ends_with("/responses") {
+        Some(Dialect::OpenAiResponses)
     } else if path.ends_with("/messages") {
         Some(Dialect::AnthropicMessages)
     } else if path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent") {

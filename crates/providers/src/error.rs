@@ -8,7 +8,7 @@ pub(crate) use body::ErrorBody;
 
 use crate::dialect::Dialect;
 use crate::fault::FaultClass;
-use crate::{anthropic, gemini, openai};
+use crate::{anthropic, gemini, openai, responses};
 
 /// An error as a client is to read it.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +28,7 @@ pub struct GatewayError<'a> {
 /// Writes an error in the client's dialect.
 pub fn render_error(client: Dialect, error: &GatewayError<'_>) -> Bytes {
     match client {
-        Dialect::OpenAiChat => openai::error::body(error),
+        Dialect::OpenAiChat | Dialect::OpenAiResponses => openai::error::body(error),
         Dialect::AnthropicMessages => anthropic::error::body(error),
         Dialect::GeminiGenerate => gemini::error::body(error),
     }
@@ -40,6 +40,7 @@ pub fn render_error(client: Dialect, error: &GatewayError<'_>) -> Bytes {
 pub(crate) fn render_error_event(client: Dialect, error: &GatewayError<'_>) -> Bytes {
     match client {
         Dialect::OpenAiChat => format!("data: {}\n\n", openai::error::body(error)),
+        Dialect::OpenAiResponses => responses::error::event(error),
         Dialect::GeminiGenerate => format!("data: {}\n\n", gemini::error::body(error)),
         Dialect::AnthropicMessages => {
             format!("event: error\ndata: {}\n\n", anthropic::error::body(error))
@@ -60,7 +61,9 @@ pub fn translate_error(
     body: &Bytes,
 ) -> (u16, Bytes) {
     let said = ErrorBody::read(body);
-    if client == target && said.is_some() {
+    let is_openai = |dialect| matches!(dialect, Dialect::OpenAiChat | Dialect::OpenAiResponses);
+    let is_same = client == target || (is_openai(client) && is_openai(target));
+    if is_same && said.is_some() {
         return (status, body.clone());
     }
     let said = said.unwrap_or_default();

@@ -15,8 +15,8 @@ use crate::error::{GatewayError, render_error_event};
 use crate::intake::Intake;
 use crate::neutral::{Request, ToolNames};
 use crate::relay::StreamRelay;
-use crate::table::Quirks;
-use crate::{anthropic, gemini, openai};
+use crate::table::{Quirks, ResponsesApi};
+use crate::{anthropic, gemini, openai, responses};
 
 /// What the translation must know of a target.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,8 @@ pub struct Encoded {
     /// The body to send.
     pub body: EncodedBody,
     /// Where to send it, below the target's base URL, when that depends on the request: in
-    /// Google's dialect the path names the model. `None`: to the target's own path.
+    /// Google's dialect the path names the model, and a response is not created where chat
+    /// completions are. `None`: to the target's own path.
     pub path: Option<String>,
     /// Fields of the request that the target can't be told, for `x-gateway-dropped`.
     pub dropped: Vec<String>,
@@ -160,7 +161,7 @@ pub fn encode(
     let mut exchange = Exchange {
         surface: intake.surface(),
         client: intake.surface().dialect(),
-        target: to.dialect,
+        target: target_dialect(intake.surface(), to),
         asked_model: intake.model().map(str::to_owned),
         served_model: to.model.to_owned(),
         shows_usage: intake.includes_usage(),
@@ -188,11 +189,19 @@ pub fn encode(
             Dialect::OpenAiChat => openai::write_request(&request, &mut plan)?,
             Dialect::AnthropicMessages => anthropic::write_request(&request, &mut plan)?,
             Dialect::GeminiGenerate => gemini::write_request(&request, &mut plan)?,
+            Dialect::OpenAiResponses => responses::write_request(&request, &mut plan)?,
         };
         EncodedBody::whole(written.into())
     };
-    let path = (exchange.target == Dialect::GeminiGenerate && intake.surface().is_conversation())
-        .then(|| gemini::path::conversation(to.model, intake.is_stream()));
+    let path = match exchange.target {
+        Dialect::GeminiGenerate if intake.surface().is_conversation() => {
+            Some(gemini::path::conversation(to.model, intake.is_stream()))
+        }
+        Dialect::OpenAiResponses if to.dialect == Dialect::OpenAiChat => {
+            Some("/v1/responses".to_owned())
+        }
+        _ => None,
+    };
     Ok(Encoded {
         body,
         path,
@@ -201,11 +210,21 @@ pub fn encode(
     })
 }
 
+/// The dialect a target is spoken to in: its own, or, where a provider has both of OpenAI's, the
+/// client's.
+fn target_dialect(surface: Surface, to: &TargetTraits<'_>) -> Dialect {
+    match (surface, to.dialect, to.quirks.responses) {
+        (Surface::Responses, Dialect::OpenAiChat, ResponsesApi::Served) => Dialect::OpenAiResponses,
+        (_, dialect, _) => dialect,
+    }
+}
+
 fn read_request(client: Dialect, body: &str) -> Result<Request<'_>, EncodeError> {
     match client {
         Dialect::OpenAiChat => openai::read_request(body),
         Dialect::AnthropicMessages => anthropic::read_request(body),
         Dialect::GeminiGenerate => gemini::read_request(body),
+        Dialect::OpenAiResponses => responses::read_request(body),
     }
 }
 

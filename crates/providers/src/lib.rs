@@ -26,6 +26,7 @@ mod models;
 mod neutral;
 mod openai;
 mod relay;
+mod responses;
 mod sse;
 mod table;
 mod usage;
@@ -41,7 +42,7 @@ pub use intake::{Intake, IntakeError};
 pub use models::{ModelEntry, render_models};
 pub use relay::{StreamFault, StreamRelay};
 pub use table::{
-    Auth, AuthScheme, DeveloperRole, MaxTokensField, Probe, Provider, Quirks, StreamUsage,
-    TextParts, ToolIds, join_url_path, provider, provider_names,
+    Auth, AuthScheme, DeveloperRole, MaxTokensField, Probe, Provider, Quirks, ResponsesApi,
+    StreamUsage, TextParts, ToolIds, join_url_path, provider, provider_names,
 };
 pub use usage::Usage;

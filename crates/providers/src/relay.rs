@@ -13,7 +13,7 @@ use crate::fault::{FaultClass, classify_event};
 use crate::neutral::Event;
 use crate::sse::{Frame, Framer};
 use crate::usage::Usage;
-use crate::{anthropic, gemini, openai};
+use crate::{anthropic, gemini, openai, responses};
 
 use self::translation::Translation;
 
@@ -48,6 +48,7 @@ enum Reader {
     OpenAi(openai::Reader),
     Anthropic(anthropic::Reader),
     Gemini(gemini::Reader),
+    Responses(responses::Reader),
 }
 
 /// Why a stream can't go on. What was written before it stands, nothing may follow but an error
@@ -93,6 +94,7 @@ impl StreamRelay {
             Dialect::OpenAiChat => Reader::OpenAi(openai::Reader::new(&exchange)),
             Dialect::AnthropicMessages => Reader::Anthropic(anthropic::Reader::default()),
             Dialect::GeminiGenerate => Reader::Gemini(gemini::Reader::new(&exchange)),
+            Dialect::OpenAiResponses => Reader::Responses(responses::Reader::default()),
         };
         Self {
             exchange,
@@ -157,7 +159,7 @@ impl StreamRelay {
             || match &self.reader {
                 Reader::OpenAi(reader) => reader.is_finished(),
                 Reader::Gemini(reader) => reader.is_finished(),
-                Reader::Anthropic(_) => false,
+                Reader::Anthropic(_) | Reader::Responses(_) => false,
             }
     }
 
@@ -218,6 +220,7 @@ impl StreamRelay {
             Reader::OpenAi(reader) => reader.read(data, &mut emit),
             Reader::Anthropic(reader) => reader.read(data, &mut emit),
             Reader::Gemini(reader) => reader.read(data, &mut emit),
+            Reader::Responses(reader) => reader.read(data, &mut emit),
         };
         if let Some(translation) = translation {
             if translation.holds_too_much() {

@@ -68,6 +68,8 @@ pub struct Quirks {
     pub tool_ids: ToolIds,
     /// Whether usage at the end of a stream has to be asked for.
     pub stream_usage: StreamUsage,
+    /// Whether it serves the Responses API too.
+    pub responses: ResponsesApi,
     /// Whether `reasoning_content` of earlier turns has to be sent back.
     pub takes_reasoning_back: bool,
     /// Fields it refuses, which are left out of a request.
@@ -125,6 +127,15 @@ pub enum StreamUsage {
     Always,
 }
 
+/// Whether a provider that speaks chat completions serves the Responses API too.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ResponsesApi {
+    /// At `/v1/responses`.
+    Served,
+    /// Not; responses are made of chat completions.
+    Missing,
+}
+
 impl Quirks {
     /// Whatever its dialect allows, the provider takes.
     pub const NONE: Self = Self {
@@ -133,6 +144,7 @@ impl Quirks {
         text_parts: TextParts::Kept,
         tool_ids: ToolIds::Any,
         stream_usage: StreamUsage::Asked,
+        responses: ResponsesApi::Missing,
         takes_reasoning_back: false,
         refused: &[],
         renamed: &[],

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Surface};
 use crate::exchange::{Dropped, EncodeError, TargetTraits};
 use crate::intake::Intake;
 use crate::json::Writer;
@@ -57,7 +57,7 @@ pub(super) fn pass_through(
     to: &TargetTraits<'_>,
     dropped: &mut Dropped,
 ) -> Result<EncodedBody, EncodeError> {
-    if intake.surface().is_conversation()
+    if intake.surface() == Surface::ChatCompletions
         && to.dialect == Dialect::OpenAiChat
         && let Some(adapted) = openai::adapt_request(body, intake, to, dropped)?
     {
@@ -98,7 +98,7 @@ pub(super) fn pass_through(
 /// Tells whether the gateway has to ask for usage where the client did not.
 fn asks_for_usage(intake: &Intake, to: &TargetTraits<'_>) -> bool {
     to.dialect == Dialect::OpenAiChat
-        && intake.surface().is_conversation()
+        && intake.surface() == Surface::ChatCompletions
         && intake.is_stream()
         && !intake.includes_usage()
         && to.quirks.stream_usage == StreamUsage::Asked

@@ -9,7 +9,7 @@ use crate::fault::{FaultClass, classify_event};
 use crate::json::{Object, parse_raw};
 use crate::neutral::{Answer, Content, Input, Stop};
 use crate::usage::Usage;
-use crate::{anthropic, gemini, openai};
+use crate::{anthropic, gemini, openai, responses};
 
 /// A whole answer in the client's dialect.
 #[derive(Clone, Debug)]
@@ -77,12 +77,14 @@ pub(super) fn bring_back(exchange: &Exchange, body: Bytes) -> Result<Response, R
         Dialect::OpenAiChat => openai::read_answer(&answer)?,
         Dialect::AnthropicMessages => anthropic::read_answer(&answer)?,
         Dialect::GeminiGenerate => gemini::read_answer(&answer)?,
+        Dialect::OpenAiResponses => responses::read_answer(&answer)?,
     };
     restore_tools(exchange, &mut answer)?;
     let written = match exchange.client {
         Dialect::OpenAiChat => openai::write_answer(&answer, exchange),
         Dialect::AnthropicMessages => anthropic::write_answer(&answer, exchange)?,
         Dialect::GeminiGenerate => gemini::write_answer(&answer, exchange)?,
+        Dialect::OpenAiResponses => responses::write_answer(&answer, exchange),
     };
     Ok(Response {
         body: written.into(),
@@ -110,6 +112,10 @@ fn check(surface: Surface, answer: &Object<'_>) -> Result<Usage, ResponseFault> 
             }
             let usage = answer.object("usageMetadata");
             return Ok(usage.map_or_else(Usage::default, |usage| gemini::read_usage(&usage)));
+        }
+        Surface::Responses => {
+            has("output")?;
+            return Ok(usage.map_or_else(Usage::default, |usage| responses::read_usage(&usage)));
         }
         Surface::CountTokens => has("input_tokens")?,
         Surface::Models | Surface::Other => {}

@@ -143,7 +143,7 @@ fn is_context_length(said: &ErrorBody) -> bool {
 fn is_out_of_quota(dialect: Dialect, said: &ErrorBody) -> bool {
     let names = [said.code.as_str(), said.kind.as_str(), said.reason.as_str()];
     let spent: &[&str] = match dialect {
-        Dialect::OpenAiChat => &[
+        Dialect::OpenAiChat | Dialect::OpenAiResponses => &[
             "insufficient_quota",
             "billing_hard_limit_reached",
             "billing_not_active",

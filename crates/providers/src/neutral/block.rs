@@ -165,6 +165,8 @@ pub(crate) enum Place {
     ToolCall(usize, usize),
     /// One of Google's contents.
     Content(usize),
+    /// An item of an input.
+    Item(usize),
     /// In an answer, where nobody is told.
     Answer,
 }
@@ -182,6 +184,7 @@ impl fmt::Display for Place {
                 )
             }
             Self::Content(content) => write!(f, "contents[{content}]"),
+            Self::Item(item) => write!(f, "input[{item}]"),
             Self::Answer => write!(f, "answer"),
         }
     }

@@ -19,7 +19,13 @@ pub(crate) fn adapt_request(
     dropped: &mut Dropped,
 ) -> Result<Option<Bytes>, EncodeError> {
     let quirks = to.quirks;
-    if *quirks == Quirks::NONE && !is_reasoning_model(to.model) {
+    let responses = quirks.responses;
+    let is_plain = *quirks
+        == Quirks {
+            responses,
+            ..Quirks::NONE
+        };
+    if is_plain && !is_reasoning_model(to.model) {
         return Ok(None);
     }
     let malformed = |_| EncodeError::new("body", "must be a JSON object");

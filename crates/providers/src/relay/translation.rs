@@ -7,7 +7,7 @@ use crate::error::ErrorBody;
 use crate::exchange::Exchange;
 use crate::json::Text;
 use crate::neutral::{Event, Stop, ToolNames};
-use crate::{anthropic, gemini, openai};
+use crate::{anthropic, gemini, openai, responses};
 
 /// Writes events for the client.
 #[derive(Debug)]
@@ -26,6 +26,7 @@ enum Writer {
     OpenAi(openai::Writer),
     Anthropic(anthropic::Writer),
     Gemini(gemini::Writer),
+    Responses(responses::Writer),
 }
 
 impl Translation {
@@ -35,6 +36,7 @@ impl Translation {
                 Dialect::OpenAiChat => Writer::OpenAi(openai::Writer::new(exchange)),
                 Dialect::AnthropicMessages => Writer::Anthropic(anthropic::Writer::new(exchange)),
                 Dialect::GeminiGenerate => Writer::Gemini(gemini::Writer::new(exchange)),
+                Dialect::OpenAiResponses => Writer::Responses(responses::Writer::new(exchange)),
             },
             tool_names: exchange.tool_names.clone(),
             format_tool: exchange.format_tool.clone(),
@@ -86,6 +88,7 @@ impl Translation {
             Writer::OpenAi(writer) => writer.take_written(),
             Writer::Anthropic(writer) => writer.take_written(),
             Writer::Gemini(writer) => writer.take_written(),
+            Writer::Responses(writer) => writer.take_written(),
         };
         (!written.is_empty()).then(|| Bytes::from(written))
     }
@@ -97,7 +100,7 @@ impl Translation {
     /// Tells whether the answer can't be written in the client's dialect.
     pub(super) const fn is_broken(&self) -> bool {
         match &self.writer {
-            Writer::OpenAi(_) | Writer::Anthropic(_) => false,
+            Writer::OpenAi(_) | Writer::Anthropic(_) | Writer::Responses(_) => false,
             Writer::Gemini(writer) => writer.has_broken_call(),
         }
     }
@@ -108,6 +111,7 @@ impl Translation {
             Writer::OpenAi(writer) => writer.held_bytes(),
             Writer::Anthropic(writer) => writer.held_bytes(),
             Writer::Gemini(writer) => writer.held_bytes(),
+            Writer::Responses(writer) => writer.held_bytes(),
         };
         held > HELD_LIMIT_BYTES
     }
@@ -117,6 +121,7 @@ impl Translation {
             Writer::OpenAi(writer) => writer.write(event),
             Writer::Anthropic(writer) => writer.write(event),
             Writer::Gemini(writer) => writer.write(event),
+            Writer::Responses(writer) => writer.write(event),
         }
     }
 }
@@ -140,6 +145,11 @@ impl HeldText {
 
     pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Copies what is held.
+    pub(crate) fn text(&self) -> Text<'static> {
+        Text::from_escaped(&self.0)
     }
 
     pub(crate) fn take(&mut self) -> Text<'static> {

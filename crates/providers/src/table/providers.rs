@@ -1,7 +1,9 @@
 //! One row a provider.
 
 use crate::dialect::Dialect;
-use crate::table::{Auth, AuthScheme, Probe, Provider, Quirks, StreamUsage, ToolIds};
+use crate::table::{
+    Auth, AuthScheme, Probe, Provider, Quirks, ResponsesApi, StreamUsage, TextParts, ToolIds,
+};
 
 const BEARER: Auth = Auth {
     header: "authorization",
@@ -39,7 +41,14 @@ const fn own_server(name: &'static str, base_url: &'static str) -> Provider {
 }
 
 pub(super) const ALL: &[Provider] = &[
-    openai_like("openai", "https://api.openai.com/v1", Quirks::NONE),
+    openai_like(
+        "openai",
+        "https://api.openai.com/v1",
+        Quirks {
+            responses: ResponsesApi::Served,
+            ..Quirks::NONE
+        },
+    ),
     Provider {
         name: "anthropic",
         dialect: Dialect::AnthropicMessages,
@@ -125,7 +134,7 @@ pub(super) const ALL: &[Provider] = &[
         "openrouter",
         "https://openrouter.ai/api/v1",
         Quirks {
-            text_parts: crate::table::TextParts::Kept,
+            text_parts: TextParts::Kept,
             ..Quirks::COMPATIBLE
         },
     ),

@@ -46,11 +46,23 @@ pub(crate) const GEMINI: Side = Side {
     plain: r#""contents":[{"role":"user","parts":[{"text":"Hi"}]}]"#,
 };
 
-pub(crate) const SIDES: [Side; 3] = [OPENAI, ANTHROPIC, GEMINI];
+pub(crate) const RESPONSES: Side = Side {
+    name: "responses",
+    dialect: Dialect::OpenAiResponses,
+    surface: Surface::Responses,
+    model: "gpt-4o-mini",
+    plain: r#""model":"asked","stream":true,"input":"Hi""#,
+};
+
+pub(crate) const SIDES: [Side; 4] = [OPENAI, ANTHROPIC, GEMINI, RESPONSES];
 
 impl Side {
     fn quirks(self) -> &'static Quirks {
-        &provider(self.name).unwrap().quirks
+        match self.dialect {
+            // A provider without the Responses API, so that responses are translated for it.
+            Dialect::OpenAiChat => &Quirks::NONE,
+            _ => provider(self.name).map_or(&Quirks::NONE, |provider| &provider.quirks),
+        }
     }
 
     /// Encodes a body of this side for another.

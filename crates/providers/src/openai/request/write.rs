@@ -114,7 +114,8 @@ fn write_settings(
         });
     }
     for (name, value) in &request.openai_only {
-        if plan.to.quirks.refused.contains(&name.as_ref()) {
+        // OpenAI takes metadata only with what it is asked to keep.
+        if name == "metadata" || plan.to.quirks.refused.contains(&name.as_ref()) {
             plan.dropped.note(name);
             continue;
         }

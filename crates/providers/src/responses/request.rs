@@ -1,0 +1,8 @@
+//! Requests.
+
+mod read;
+mod read_item;
+mod write;
+
+pub(crate) use read::read_request;
+pub(crate) use write::write_request;

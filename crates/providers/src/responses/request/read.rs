@@ -1,0 +1,179 @@
+//! From the Responses API.
+
+use serde_json::value::RawValue;
+
+use super::read_item::read_input;
+use crate::exchange::EncodeError;
+use crate::json::{Object, Sort};
+use crate::neutral::{
+    Block, Content, Effort, Format, Place, Reasoning, Request, Role, Tool, ToolChoice, Turn, expect,
+};
+
+/// Reads the body of a call that creates a response.
+pub(crate) fn read_request(body: &str) -> Result<Request<'_>, EncodeError> {
+    let fields: Object<'_> = serde_json::from_str(body)
+        .map_err(|_| EncodeError::new("body", "must be a JSON object"))?;
+    let mut request = Request::default();
+    if let Some(raw) = fields.get("instructions") {
+        let text = expect::text(raw, "instructions")?;
+        request.turns.push(Turn {
+            role: Role::Developer,
+            blocks: vec![Block::new(Place::System, Content::Text(text))],
+        });
+    }
+    match fields.get("input") {
+        Some(raw) => read_input(raw, &mut request.turns)?,
+        None => return Err(EncodeError::new("input", "is required")),
+    }
+    for (name, raw) in fields {
+        if Sort::of(raw) == Sort::Null {
+            continue;
+        }
+        match name.as_ref() {
+            "model" | "input" | "instructions" => {}
+            // What is kept for later calls, and what it is kept with.
+            "store" | "include" | "truncation" | "stream_options" => {}
+            "previous_response_id" | "conversation" | "prompt" => {
+                return Err(EncodeError::new(
+                    name,
+                    "needs what an earlier call left with a provider, which the model that serves this does not keep: send the whole input",
+                ));
+            }
+            "background" => {
+                if expect::bool(raw, "background")? {
+                    return Err(EncodeError::new(
+                        name,
+                        "must be false for the model that serves this",
+                    ));
+                }
+            }
+            "metadata" | "top_logprobs" | "prompt_cache_key" => {
+                request.openai_only.push((name, raw));
+            }
+            _ if take_setting(&mut request, &name, raw)? => {}
+            _ => request.unknown.push(name.into_owned()),
+        }
+    }
+    Ok(request)
+}
+
+/// Takes a field that says how to answer; `false` when it is none of them.
+fn take_setting<'a>(
+    request: &mut Request<'a>,
+    name: &str,
+    raw: &'a RawValue,
+) -> Result<bool, EncodeError> {
+    match name {
+        "max_output_tokens" => request.max_tokens = Some(expect::count(raw, name)?),
+        "temperature" => request.temperature = Some(expect::number(raw, name)?),
+        "top_p" => request.top_p = Some(expect::number(raw, name)?),
+        "stream" => request.stream = expect::bool(raw, name)?,
+        "user" | "safety_identifier" => request.user = Some(expect::text(raw, name)?),
+        "service_tier" => request.service_tier = Some(expect::string(raw, name)?),
+        "parallel_tool_calls" => request.parallel_tools = Some(expect::bool(raw, name)?),
+        "reasoning" => {
+            let reasoning = expect::object(raw, name)?;
+            request.reasoning = match reasoning.string("effort").as_deref() {
+                None => None,
+                Some("none") => Some(Reasoning::Off),
+                Some(effort) => {
+                    Some(Effort::of(effort).map(Reasoning::Effort).ok_or_else(|| {
+                        EncodeError::new(
+                            "reasoning.effort",
+                            "must be one of none, minimal, low, medium, high, xhigh, max",
+                        )
+                    })?)
+                }
+            };
+        }
+        "text" => {
+            let text = expect::object(raw, name)?;
+            if let Some(format) = text.get("format") {
+                request.format = read_format(format)?;
+            }
+            if text.get("verbosity").is_some() {
+                request.unknown.push("text.verbosity".to_owned());
+            }
+        }
+        "tools" => {
+            let tools = expect::objects(raw, name, |at| format!("tools[{at}]"))?;
+            for (index, tool) in tools.iter().enumerate() {
+                request.tools.push(read_tool(index, tool)?);
+            }
+        }
+        "tool_choice" => request.tool_choice = Some(read_choice(raw)?),
+        _ => return Ok(false),
+    }
+    Ok(true)
+}
+
+fn read_format(raw: &RawValue) -> Result<Option<Format<'_>>, EncodeError> {
+    let at = "text.format";
+    let format = expect::object(raw, at)?;
+    match expect::required_string(&format, "type", at)?.as_ref() {
+        "text" => Ok(None),
+        "json_object" => Ok(Some(Format::Object)),
+        "json_schema" => {
+            let Some(schema) = format.get("schema") else {
+                return Err(EncodeError::new("text.format.schema", "is required"));
+            };
+            expect::object(schema, "text.format.schema")?;
+            Ok(Some(Format::Schema {
+                name: format.string("name"),
+                description: format.text("description"),
+                schema: schema.get().into(),
+                strict: format.bool("strict"),
+            }))
+        }
+        _ => Err(EncodeError::new(
+            "text.format.type",
+            "must be one of text, json_object, json_schema",
+        )),
+    }
+}
+
+fn read_tool<'a>(index: usize, tool: &Object<'a>) -> Result<Tool<'a>, EncodeError> {
+    let at = format!("tools[{index}]");
+    let kind = expect::required_string(tool, "type", &at)?;
+    if kind != "function" {
+        return Err(EncodeError::new(
+            format_args!("{at}.type"),
+            format!(
+                "must be \"function\": the model that serves this has no tool of type \"{kind}\""
+            ),
+        ));
+    }
+    let schema = tool.get("parameters");
+    if let Some(schema) = schema {
+        expect::object(schema, format_args!("{at}.parameters"))?;
+    }
+    Ok(Tool {
+        name: expect::required_string(tool, "name", &at)?,
+        description: tool.text("description"),
+        schema: schema.map(|schema| schema.get().into()),
+        strict: tool.bool("strict"),
+        cache: None,
+    })
+}
+
+fn read_choice(raw: &RawValue) -> Result<ToolChoice<'_>, EncodeError> {
+    let at = "tool_choice";
+    if Sort::of(raw) == Sort::Object {
+        let choice = expect::object(raw, at)?;
+        if choice.string("type").as_deref() != Some("function") {
+            return Err(EncodeError::new(at, "must name a function"));
+        }
+        return Ok(ToolChoice::Named(expect::required_string(
+            &choice, "name", at,
+        )?));
+    }
+    match expect::string(raw, at)?.as_ref() {
+        "auto" => Ok(ToolChoice::Auto),
+        "required" => Ok(ToolChoice::Any),
+        "none" => Ok(ToolChoice::None),
+        _ => Err(EncodeError::new(
+            at,
+            "must be one of auto, required, none, or name a function",
+        )),
+    }
+}

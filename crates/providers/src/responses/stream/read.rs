@@ -1,0 +1,126 @@
+//! From the Responses API.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::error::ErrorBody;
+use crate::json::{Object, Text};
+use crate::neutral::{Event, Stop};
+use crate::relay::Shown;
+use crate::responses::read_usage;
+use crate::responses::response::stop_of;
+
+/// Reads the events of one stream.
+#[derive(Debug, Default)]
+pub(crate) struct Reader {
+    /// The provider's index of each call, in the order of the calls.
+    calls: Vec<u64>,
+    has_refusal: bool,
+}
+
+#[derive(Deserialize)]
+struct Wire<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: &'a RawValue,
+    #[serde(default)]
+    output_index: u64,
+    #[serde(borrow, default)]
+    delta: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    item: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    response: Option<&'a RawValue>,
+}
+
+impl Reader {
+    /// Reads one event's data; `None` when it is malformed.
+    pub(crate) fn read(&mut self, data: &str, emit: &mut dyn FnMut(Event<'_>)) -> Option<Shown> {
+        let data = data.trim();
+        // Some end the stream as chat completions do; the answer is whole without it.
+        if data == "[DONE]" {
+            return Some(Shown::Anything);
+        }
+        if !data.starts_with('{') {
+            return None;
+        }
+        let event: Wire<'_> = serde_json::from_str(data).ok()?;
+        let delta = || event.delta.and_then(Text::of);
+        match event.kind.get().trim_matches('"') {
+            "response.created" | "response.in_progress" => {
+                let response = Object::of(event.response?)?;
+                emit(Event::Begin {
+                    id: response.text("id"),
+                    model: response.text("model"),
+                });
+            }
+            "response.output_text.delta" => emit(Event::Text(delta()?)),
+            "response.refusal.delta" => {
+                self.has_refusal = true;
+                emit(Event::Refusal(delta()?));
+            }
+            "response.reasoning_summary_text.delta" | "response.reasoning_text.delta" => {
+                emit(Event::Thinking(delta()?));
+            }
+            "response.output_item.added" => {
+                self.begin(event.output_index, &Object::of(event.item?)?, emit)?;
+            }
+            "response.function_call_arguments.delta" => {
+                let slot = self.slot(event.output_index)?;
+                let piece = delta()?;
+                emit(Event::ToolInput { slot, piece });
+            }
+            "response.output_item.done" => {
+                if let Some(slot) = self.slot(event.output_index) {
+                    emit(Event::ToolEnd { slot });
+                }
+            }
+            "response.completed" | "response.incomplete" => {
+                self.finish(&Object::of(event.response?)?, emit);
+            }
+            "response.failed" => {
+                let response = event.response?;
+                emit(Event::Error(ErrorBody::read(response.get().as_bytes())?));
+            }
+            "error" => emit(Event::Error(ErrorBody::read(data.as_bytes())?)),
+            _ => {}
+        }
+        Some(Shown::Anything)
+    }
+
+    fn slot(&self, index: u64) -> Option<usize> {
+        self.calls.iter().position(|call| *call == index)
+    }
+
+    fn begin(
+        &mut self,
+        index: u64,
+        item: &Object<'_>,
+        emit: &mut dyn FnMut(Event<'_>),
+    ) -> Option<()> {
+        if item.string("type")? == "function_call" {
+            self.calls.push(index);
+            emit(Event::ToolBegin {
+                slot: self.calls.len() - 1,
+                id: &item.string("call_id")?,
+                name: &item.string("name")?,
+            });
+        }
+        Some(())
+    }
+
+    fn finish(&self, response: &Object<'_>, emit: &mut dyn FnMut(Event<'_>)) {
+        if let Some(usage) = response.object("usage") {
+            emit(Event::Usage(read_usage(&usage)));
+        }
+        let stop = match stop_of(response, &[]) {
+            Stop::End if !self.calls.is_empty() => Stop::ToolUse,
+            Stop::End if self.has_refusal => Stop::Refusal,
+            stop => stop,
+        };
+        emit(Event::Finish {
+            stop,
+            sequence: None,
+        });
+        emit(Event::Done);
+    }
+}
