@@ -191,6 +191,7 @@ impl fmt::Display for UnknownAlgorithm {
 
 impl std::error::Error for UnknownAlgorithm {}
 
+#[cfg(not(loom))]
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -173,6 +173,7 @@ impl Serials {
     }
 }
 
+#[cfg(not(loom))]
 #[cfg(test)]
 mod tests {
     use super::*;

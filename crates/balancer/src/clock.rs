@@ -132,6 +132,7 @@ impl ClockSource {
     }
 }
 
+#[cfg(not(loom))]
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,8 @@ mod error;
 mod event;
 mod lease;
 mod load;
+#[cfg(all(test, loom))]
+mod loom_models;
 mod name;
 mod node;
 mod pick;

@@ -266,6 +266,7 @@ const UNKNOWN_SERVICE_SECS: f32 = 2.0;
 /// Below this a failure is forgotten.
 const LEAST_GHOST: f32 = 0.05;
 
+#[cfg(not(loom))]
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -32,6 +32,7 @@ impl ModelName {
 
 const SHORT: usize = 46;
 
+#[cfg(not(loom))]
 #[cfg(test)]
 mod tests {
     use super::*;

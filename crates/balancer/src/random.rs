@@ -69,6 +69,7 @@ const PREFIX_BYTES: usize = 1024;
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
+#[cfg(not(loom))]
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -157,6 +157,7 @@ const fn gcd(mut a: u32, mut b: u32) -> u32 {
     a
 }
 
+#[cfg(not(loom))]
 #[cfg(test)]
 mod tests {
     use super::*;

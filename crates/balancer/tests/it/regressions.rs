@@ -1,6 +1,5 @@
 //! Defects that other balancers had, each by the name under which it is remembered.
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use ai_gateway_balancer::{
@@ -405,40 +404,4 @@ fn nobody_left_is_said_with_a_date() {
             ..
         }
     ));
-}
-
-#[test]
-fn a_bound_holds_and_no_place_is_lost_whoever_comes_at_once() {
-    let rig = Rig::with(|builder| {
-        let bound = |id| Target::new(id, 0).max_in_flight(3);
-        builder
-            .algorithm(Algorithm::Priority)
-            .target(bound("a"))
-            .target(bound("b"))
-    });
-    let inside = [AtomicU32::new(0), AtomicU32::new(0)];
-    let most = AtomicU32::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                for _ in 0..20_000 {
-                    let Ok(lease) = rig.balancer.pick() else {
-                        continue;
-                    };
-                    let slot = &inside[usize::from(lease.target_id() == "b")];
-                    most.fetch_max(slot.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-                    std::hint::spin_loop();
-                    slot.fetch_sub(1, Ordering::SeqCst);
-                    drop(lease);
-                }
-            });
-        }
-    });
-    assert!(most.into_inner() <= 3);
-    assert_eq!((rig.view("a").in_flight, rig.view("b").in_flight), (0, 0));
-    assert_eq!(
-        rig.lease_on("a").target_id(),
-        "a",
-        "both are as good as new"
-    );
 }
