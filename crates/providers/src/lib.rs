@@ -7,6 +7,7 @@
 //! * [`provider`] knows the providers, [`Dialect`] the wire formats they speak;
 //! * [`encode`] writes the request for one target, and leaves an [`Exchange`] that brings its
 //!   answer back: [`Exchange::response`] whole, [`Exchange::stream`] event by event;
+//! * [`Catalogue`] knows models: their size, their price, what they can do;
 //! * [`classify`] says what a target's refusal means, [`translate_error`] and [`render_error`]
 //!   write errors in the client's dialect.
 //!
@@ -15,6 +16,7 @@
 //! content blocks, so that a dialect is one folder, not one per pair.
 
 mod anthropic;
+mod catalogue;
 mod dialect;
 mod error;
 mod exchange;
@@ -31,6 +33,7 @@ mod sse;
 mod table;
 mod usage;
 
+pub use catalogue::{Ability, Catalogue, CatalogueError, ModelFacts, Price};
 pub use dialect::{Dialect, Surface, dialect_of_path};
 pub use error::{GatewayError, render_error, translate_error};
 pub use exchange::{
