@@ -3,11 +3,11 @@
 use std::{fmt, net::SocketAddr};
 
 use ai_gateway_model::Secret;
-use http::{HeaderMap, StatusCode, Uri, header, uri::Authority};
+use http::{HeaderMap, Uri, header, uri::Authority};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 
 /// Who may call the Admin API. [`for_listener`](Self::for_listener) chooses what is safe.
 #[derive(Clone)]
@@ -87,8 +87,7 @@ fn check_token(expected: &[u8; 32], headers: &HeaderMap) -> Result<(), Problem> 
         .map(|(_, token)| Sha256::digest(token.trim()));
     let Some(given) = given else {
         return Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "unauthorized",
+            Code::Unauthorized,
             "this call needs the header Authorization: Bearer with the admin token",
         ));
     };
@@ -97,18 +96,14 @@ fn check_token(expected: &[u8; 32], headers: &HeaderMap) -> Result<(), Problem> 
         Ok(())
     } else {
         let detail = "the admin token is wrong";
-        Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "unauthorized",
-            detail,
-        ))
+        Err(Problem::new(Code::Unauthorized, detail))
     }
 }
 
 /// Keeps out web pages: neither a name that an attacker points at this machine nor a page of
 /// another origin gets through.
 fn check_loopback(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
-    let forbidden = |detail| Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
+    let forbidden = |detail| Err(Problem::new(Code::Forbidden, detail));
     let mut hosts = headers.get_all(header::HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
         (Some(host), None) => host.to_str().ok(),
@@ -117,8 +112,8 @@ fn check_loopback(uri: &Uri, headers: &HeaderMap) -> Result<(), Problem> {
     };
     let authority = host.and_then(|host| host.parse::<Authority>().ok());
     let Some(authority) = authority.filter(|authority| !authority.as_str().contains('@')) else {
-        return Err(Problem::bad_request(
-            "invalid_host",
+        return Err(Problem::new(
+            Code::InvalidHost,
             "the Host header is missing or malformed",
         ));
     };
@@ -165,7 +160,7 @@ mod tests {
         }
         let access = Access::for_listener("127.0.0.1:0".parse().unwrap(), None).unwrap();
         let checked = access.check(&Uri::from_static("/x"), &headers);
-        checked.err().map(|problem| problem.status.as_u16())
+        checked.err().map(|problem| problem.code.status().as_u16())
     }
 
     #[test]

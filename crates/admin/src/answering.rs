@@ -18,7 +18,7 @@ use crate::{
     health,
     idempotency::{self, Known},
     objects, probes,
-    problem::Problem,
+    problem::{Code, Problem},
     reply::{Reply, json_body, set},
     routes::{self, Action, Guard, Route},
     targets,
@@ -74,8 +74,7 @@ fn methods(admin: &Arc<Admin>, routes: Vec<Route>) -> MethodRouter {
         let (admin, allowed) = (Arc::clone(&admin), allowed.clone());
         async move {
             let problem = Problem::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "method_not_allowed",
+                Code::MethodNotAllowed,
                 format!("{} is not among {allowed}", request.method()),
             );
             let mut response = if open {
@@ -120,7 +119,7 @@ async fn answer(
     let (mut parts, body) = request.into_parts();
     let params = RawPathParams::from_request_parts(&mut parts, &())
         .await
-        .map_err(|_| Problem::bad_request("invalid_path", "the path is not valid UTF-8"))?;
+        .map_err(|_| Problem::new(Code::InvalidPath, "the path is not valid UTF-8"))?;
     let call = Call::read(admin, Params::of(&params), parts, body).await?;
     if !is_replay_possible {
         return act(&call, action).await.map(Reply::into_response);
@@ -148,8 +147,7 @@ async fn act(call: &Call<'_>, action: Action) -> Result<Reply, Problem> {
         .await
         .unwrap_or_else(|_| {
             Err(Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "timeout",
+                Code::Timeout,
                 "the store takes too long; read the object again to see whether it was written",
             ))
         })
@@ -181,7 +179,7 @@ async fn act_unbounded(call: &Call<'_>, action: Action) -> Result<Reply, Problem
 
 fn no_such_path(path: &str) -> Problem {
     let detail = format!("nothing is at {path}; the API is under /api/v1");
-    Problem::new(StatusCode::NOT_FOUND, "not_found", detail)
+    Problem::new(Code::NotFound, detail)
 }
 
 /// Answers `problem` to those who may call, and to others only that they may not.
@@ -195,12 +193,12 @@ fn refuse(admin: &Admin, request: &Request<Body>, problem: Problem) -> Response<
 
 fn problem_response(problem: &Problem, request_id: &str) -> Response<Body> {
     let mut response = Response::new(json_body(&problem.body(request_id)));
-    *response.status_mut() = problem.status;
+    *response.status_mut() = problem.code.status();
     let content_type = HeaderValue::from_static("application/problem+json");
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, content_type);
-    if problem.status == StatusCode::UNAUTHORIZED {
+    if problem.code == Code::Unauthorized {
         let scheme = HeaderValue::from_static("Bearer");
         response
             .headers_mut()

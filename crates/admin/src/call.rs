@@ -5,12 +5,15 @@ use std::time::Duration;
 use ai_gateway_model::{Configuration, Kind, Record, nearest};
 use axum::{body::Body, extract::RawPathParams};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header, request::Parts};
+use http::{HeaderMap, HeaderName, Method, Uri, header, request::Parts};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Admin, problem::Problem};
+use crate::{
+    Admin,
+    problem::{Code, Problem},
+};
 
 /// A call that got past the guard.
 #[derive(Debug)]
@@ -61,24 +64,19 @@ impl<'a> Call<'a> {
         let reading = Limited::new(body, admin.body_limit_bytes).collect();
         let Ok(read) = tokio::time::timeout(BODY_DEADLINE, reading).await else {
             let detail = "the body did not come to its end in time";
-            return Err(Problem::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "body_timeout",
-                detail,
-            ));
+            return Err(Problem::new(Code::BodyTimeout, detail));
         };
         let body = match read {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => {
                 return Err(Problem::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "body_too_large",
+                    Code::BodyTooLarge,
                     format!("the body is longer than {} bytes", admin.body_limit_bytes),
                 ));
             }
             Err(_) => {
                 let detail = "the body could not be read to its end";
-                return Err(Problem::bad_request("incomplete_body", detail));
+                return Err(Problem::new(Code::IncompleteBody, detail));
             }
         };
         Ok(Self {
@@ -161,20 +159,19 @@ impl<'a> Call<'a> {
             || media_type.eq_ignore_ascii_case("application/merge-patch+json");
         if !is_json {
             return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
+                Code::UnsupportedMediaType,
                 "the body must be JSON, with the header Content-Type: application/json",
             ));
         }
         let body: Value = serde_json::from_slice(&self.body).map_err(|error| {
             let detail = format!("the body is not JSON: {error}");
-            Problem::bad_request("invalid_json", detail)
+            Problem::new(Code::InvalidJson, detail)
         })?;
         if body.is_object() {
             Ok(body)
         } else {
             let detail = "the body must be a JSON object";
-            Err(Problem::bad_request("invalid_json", detail))
+            Err(Problem::new(Code::InvalidJson, detail))
         }
     }
 
@@ -188,11 +185,11 @@ impl<'a> Call<'a> {
                 let near = nearest(name, known.iter().copied());
                 let hint = near.map(|near| format!(": did you mean {near}?"));
                 let detail = format!("unknown parameter {name}{}", hint.unwrap_or_default());
-                return Err(Problem::bad_request("invalid_parameter", detail));
+                return Err(Problem::new(Code::InvalidParameter, detail));
             }
             if found.iter().any(|(before, _)| before == name) {
                 let detail = format!("parameter {name} is given twice");
-                return Err(Problem::bad_request("invalid_parameter", detail));
+                return Err(Problem::new(Code::InvalidParameter, detail));
             }
             found.push((name.to_owned(), value.to_owned()));
         }

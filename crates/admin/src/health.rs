@@ -4,11 +4,15 @@ use std::{collections::HashMap, time::Duration};
 
 use ai_gateway_model::Kind;
 use ai_gateway_registry::{TargetHealth, UpstreamHealth};
-use http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{call::Call, problem::Problem, reply::Reply, view};
+use crate::{
+    call::Call,
+    problem::{Code, Problem},
+    reply::Reply,
+    view,
+};
 
 /// Shows every target's state, why, since when, and its share of the traffic.
 pub(crate) fn read(call: &Call<'_>) -> Result<Reply, Problem> {
@@ -17,8 +21,7 @@ pub(crate) fn read(call: &Call<'_>) -> Result<Reply, Problem> {
     let record = call.object(Kind::Upstream, &configuration)?;
     let Some(health) = call.admin.fleet.health(record.id) else {
         return Err(Problem::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not_live",
+            Code::NotLive,
             "the upstream is configured, and not live yet",
         ));
     };

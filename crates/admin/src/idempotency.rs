@@ -1,10 +1,14 @@
 //! `Idempotency-Key`: a `POST` that comes again gets the first one's answer, for 24 hours.
 
 use ai_gateway_store::{Answer, Ticket};
-use http::{HeaderName, StatusCode};
+use http::HeaderName;
 use sha2::{Digest as _, Sha256};
 
-use crate::{call::Call, problem::Problem, reply::Reply};
+use crate::{
+    call::Call,
+    problem::{Code, Problem},
+    reply::Reply,
+};
 
 /// What a call's idempotency key leads to.
 pub(crate) enum Known {
@@ -23,8 +27,8 @@ pub(crate) async fn look_up(call: &Call<'_>) -> Result<Known, Problem> {
         .header(&KEY)
         .filter(|key| (1..=MAX_KEY_BYTES).contains(&key.len()));
     let Some(key) = key else {
-        return Err(Problem::bad_request(
-            "invalid_idempotency_key",
+        return Err(Problem::new(
+            Code::InvalidIdempotencyKey,
             "Idempotency-Key must be 1 to 255 ASCII characters",
         ));
     };
@@ -37,12 +41,11 @@ pub(crate) async fn look_up(call: &Call<'_>) -> Result<Known, Problem> {
             .map(Known::Answered)
             .ok_or_else(Problem::internal),
         Answer::OtherRequest => Err(Problem::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "idempotency_key_reused",
+            Code::IdempotencyKeyReused,
             "this Idempotency-Key was used with another body",
         )),
-        Answer::Underway => Err(Problem::conflict(
-            "request_in_progress",
+        Answer::Underway => Err(Problem::new(
+            Code::RequestInProgress,
             "a call with this Idempotency-Key is being answered",
         )),
     }

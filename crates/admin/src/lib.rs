@@ -28,5 +28,6 @@ pub use access::{Access, RefusedBind};
 pub use admin::Admin;
 pub use answering::router;
 pub use first::{FirstGatewayError, first_gateway};
+pub use problem::problem_codes;
 pub use routes::routes;
 pub use serve::serve;

@@ -11,7 +11,7 @@ use crate::{
     call::Call,
     paging::Page,
     preconditions::{check_match, check_new, is_create_only, is_known},
-    problem::Problem,
+    problem::{Code, Problem},
     reply::Reply,
     view,
     write::{Place, Written},
@@ -72,7 +72,7 @@ async fn create_from(call: &Call<'_>, kind: Kind, document: &Value) -> Result<Re
                 .is_some()
             {
                 let detail = format!("{kind} name {} is taken", draft.name);
-                return Err(Problem::conflict("name_taken", detail));
+                return Err(Problem::new(Code::NameTaken, detail));
             }
             Ok(place.put(draft))
         })
@@ -106,7 +106,7 @@ pub(crate) async fn replace(call: &Call<'_>, kind: Kind) -> Result<Reply, Proble
         });
         if name.as_deref() != Some(reference) {
             let detail = format!("the path names {reference}, and the body another");
-            return Err(Problem::bad_request("name_mismatch", detail));
+            return Err(Problem::new(Code::NameMismatch, detail));
         }
         return create_from(call, kind, &document).await;
     }
@@ -142,7 +142,7 @@ pub(crate) async fn delete(call: &Call<'_>, kind: Kind) -> Result<Reply, Problem
         [(_, value)] if value == "false" => false,
         _ => {
             let detail = "cascade must be true or false, and is for gateways only";
-            return Err(Problem::bad_request("invalid_parameter", detail));
+            return Err(Problem::new(Code::InvalidParameter, detail));
         }
     };
     call.commit(|configuration| {
@@ -151,7 +151,7 @@ pub(crate) async fn delete(call: &Call<'_>, kind: Kind) -> Result<Reply, Problem
         let users = users(configuration, record);
         if !users.is_empty() && !is_cascade {
             let detail = format!("{kind} is being used by {}", used_by(&users));
-            return Err(Problem::conflict("in_use", detail));
+            return Err(Problem::new(Code::InUse, detail));
         }
         Ok(vec![Change::Delete {
             kind,
@@ -194,7 +194,7 @@ async fn change(
             let other = configuration.find(kind, record.gateway, &draft.name);
             if other.is_some_and(|other| other.id != record.id) {
                 let detail = format!("{kind} name {} is taken", draft.name);
-                return Err(Problem::conflict("name_taken", detail));
+                return Err(Problem::new(Code::NameTaken, detail));
             }
             Ok(place.put(draft))
         })

@@ -4,7 +4,11 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{call::Call, problem::Problem, reply::Reply};
+use crate::{
+    call::Call,
+    problem::{Code, Problem},
+    reply::Reply,
+};
 
 /// Which part of a list a caller asks for.
 #[derive(Debug, Eq, PartialEq)]
@@ -28,7 +32,7 @@ impl Page {
             from: From::Offset(0),
         };
         let wrong = |name: &str, wanted: &str| {
-            Problem::bad_request("invalid_parameter", format!("{name} must be {wanted}"))
+            Problem::new(Code::InvalidParameter, format!("{name} must be {wanted}"))
         };
         let query = call.query(&["limit", "cursor", "offset"])?;
         for (name, value) in &query {

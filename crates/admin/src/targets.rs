@@ -11,7 +11,7 @@ use crate::{
     objects::{lock, merged},
     paging::Page,
     preconditions::{check_match, check_unchanged, is_known},
-    problem::Problem,
+    problem::{Code, Problem},
     reply::Reply,
     view,
     write::{Place, Written},
@@ -54,7 +54,7 @@ pub(crate) async fn create(call: &Call<'_>) -> Result<Reply, Problem> {
         let name = document.get("name").and_then(Value::as_str);
         if let Some(name) = name.filter(|name| upstream.target(name).is_some()) {
             let detail = format!("target name {name} is taken");
-            return Err(Problem::conflict("name_taken", detail));
+            return Err(Problem::new(Code::NameTaken, detail));
         }
         targets.push(without_read_only(&document));
         Ok(targets.len() - 1)

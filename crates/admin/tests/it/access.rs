@@ -154,3 +154,22 @@ async fn stopping_closes_connections_that_rest() {
     api.stop().await;
     assert_eq!(stream.read(&mut answer).await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn a_head_that_never_ends_is_given_up() {
+    let api = Api::with_gateway().await;
+    let mut stream = TcpStream::connect(api.address).await.unwrap();
+    stream
+        .write_all(b"GET /livez HTTP/1.1\r\nhost:")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    tokio::time::pause();
+    let waiting = stream.read_to_end(&mut answer);
+    tokio::time::timeout(std::time::Duration::from_secs(60), waiting)
+        .await
+        .unwrap()
+        .unwrap();
+    tokio::time::resume();
+    api.stop().await;
+}

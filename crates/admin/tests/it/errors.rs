@@ -303,3 +303,27 @@ async fn a_store_that_is_closed_says_that_nothing_was_changed() {
     api.get("/api/v1/gateways/main").await.expect(200);
     api.stop().await;
 }
+
+#[test]
+fn the_documentation_names_every_route_and_every_code() {
+    let page = include_str!("../../../../docs/admin-api.md");
+    for (method, path) in ai_gateway_admin::routes() {
+        let row = page
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{path}` |")));
+        assert!(
+            row.is_some_and(|row| row.contains(&format!("`{method}`"))),
+            "{method} {path}"
+        );
+    }
+    for (code, status) in ai_gateway_admin::problem_codes() {
+        let row = page
+            .lines()
+            .find(|line| line.contains(&format!("`{code}`")));
+        let start = format!("| {} |", status.as_str());
+        assert!(
+            row.is_some_and(|row| row.starts_with(&start)),
+            "{code} {status}"
+        );
+    }
+}
