@@ -1,5 +1,6 @@
-//! The project's chores: `cargo xtask test`, `lint`, `layers`, `tidy`.
+//! The project's chores: `cargo xtask test`, `lint`, `layers`, `tidy`, `bench`, `profile`.
 
+mod bench;
 mod chores;
 mod clients;
 mod command;
@@ -9,11 +10,13 @@ mod tests_counted;
 mod tidy;
 mod workspace;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
+use crate::bench::Measuring;
 use crate::chores::Chore;
 use crate::workspace::Workspace;
 
@@ -45,6 +48,44 @@ enum Command {
     Layers,
     /// Checks what compilers do not: ignored tests, loose TODOs, machine paths, file names
     Tidy,
+    /// Measures: builds what is needed for release, and takes the machine for minutes
+    Bench {
+        #[command(subcommand)]
+        what: Measurement,
+    },
+    /// Shows where time goes
+    Profile {
+        #[command(subcommand)]
+        what: Profiled,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Measurement {
+    /// The gateway beside nginx, haproxy, bare proxies and other gateways
+    #[command(disable_help_flag = true)]
+    Gateway(Passed),
+    /// The gateway's instructions and allocations a request, against those stored
+    #[command(disable_help_flag = true)]
+    Guard(Passed),
+}
+
+#[derive(Debug, Subcommand)]
+enum Profiled {
+    /// The gateway's hottest functions under load
+    #[command(disable_help_flag = true)]
+    Gateway(Passed),
+}
+
+#[derive(Args, Debug)]
+struct Passed {
+    /// Passed to the measuring program; `--help` asks it what it takes
+    #[arg(
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARGUMENT"
+    )]
+    arguments: Vec<OsString>,
 }
 
 fn main() -> ExitCode {
@@ -81,5 +122,14 @@ fn run(arguments: &Arguments) -> Result<bool> {
             Ok(report::problems(&findings.problems))
         }
         Command::Tidy => Ok(report::problems(&tidy::check(&workspace)?)),
+        Command::Bench {
+            what: Measurement::Gateway(passed),
+        } => bench::run(&workspace, Measuring::Run, &passed.arguments),
+        Command::Bench {
+            what: Measurement::Guard(passed),
+        } => bench::run(&workspace, Measuring::Guard, &passed.arguments),
+        Command::Profile {
+            what: Profiled::Gateway(passed),
+        } => bench::run(&workspace, Measuring::Profile, &passed.arguments),
     }
 }

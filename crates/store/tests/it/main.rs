@@ -7,8 +7,6 @@ mod broken;
 #[cfg(test)]
 mod changes;
 #[cfg(test)]
-mod failures;
-#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod kit;
