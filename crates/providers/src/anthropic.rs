@@ -1,12 +1,14 @@
 //! Anthropic's messages.
 
 mod abilities;
+mod adapt;
 pub(crate) mod error;
 mod request;
 mod response;
 mod stream;
 mod usage;
 
+pub(crate) use adapt::adapt_request;
 pub(crate) use request::{read_request, write_request};
 pub(crate) use response::{read_answer, write_answer};
 pub(crate) use stream::{Reader, Writer};

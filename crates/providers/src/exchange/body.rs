@@ -8,8 +8,8 @@ use crate::dialect::{Dialect, Surface};
 use crate::exchange::{Dropped, EncodeError, TargetTraits};
 use crate::intake::Intake;
 use crate::json::Writer;
-use crate::openai;
 use crate::table::StreamUsage;
+use crate::{anthropic, openai};
 
 /// A body in slices, most of them the client's own bytes.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -60,6 +60,11 @@ pub(super) fn pass_through(
     if intake.surface() == Surface::ChatCompletions
         && to.dialect == Dialect::OpenAiChat
         && let Some(adapted) = openai::adapt_request(body, intake, to, dropped)?
+    {
+        return Ok(EncodedBody::whole(adapted));
+    }
+    if intake.surface() == Surface::Messages
+        && let Some(adapted) = anthropic::adapt_request(body, to.model)
     {
         return Ok(EncodedBody::whole(adapted));
     }

@@ -255,7 +255,7 @@ fn read_block<'a>(place: Place, block: &Object<'a>) -> Result<Content<'a>, Encod
         }
         "thinking" => Ok(Content::Thinking {
             text: text("thinking")?,
-            signature: block.text("signature"),
+            signature: block.text("signature").filter(|text| !text.is_empty()),
         }),
         "redacted_thinking" => Ok(Content::Redacted(text("data")?)),
         _ => Ok(Content::Unknown { kind }),

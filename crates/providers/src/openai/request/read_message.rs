@@ -217,7 +217,7 @@ fn read_thinking<'a>(
         if let Some(data) = block.text("data") {
             blocks.push(Block::new(place, Content::Redacted(data)));
         } else if let Some(text) = block.text("thinking") {
-            let signature = block.text("signature");
+            let signature = block.text("signature").filter(|text| !text.is_empty());
             blocks.push(Block::new(place, Content::Thinking { text, signature }));
         }
     }

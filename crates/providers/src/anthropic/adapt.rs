@@ -1,0 +1,113 @@
+//! Requests that stay in Anthropic's dialect and carry what another provider said.
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use crate::json::{Object, Sort, Writer, items};
+
+/// Leaves out thinking without a signature, and returns `None` when there is none.
+///
+/// Thinking of other providers reaches a client unsigned. It comes back with the conversation,
+/// and Anthropic refuses it.
+pub(crate) fn adapt_request(body: &Bytes, model: &str) -> Option<Bytes> {
+    if !may_be_unsigned(body) {
+        return None;
+    }
+    let fields: Object<'_> = serde_json::from_slice(body).ok()?;
+    let messages = items(fields.get("messages")?)?;
+    let mut out = Writer::with_capacity(body.len());
+    out.object(|out| {
+        out.key("model").str(model);
+        for (name, raw) in fields.iter() {
+            match name {
+                "model" => {}
+                "messages" => {
+                    out.key(name)
+                        .array(|out| messages.iter().for_each(|raw| write_message(raw, out)));
+                }
+                _ => {
+                    out.key(name).raw(raw);
+                }
+            }
+        }
+    });
+    Some(out.into_bytes())
+}
+
+/// A look at the bytes, to parse no conversation that needs no change.
+fn may_be_unsigned(body: &[u8]) -> bool {
+    const NAME: &[u8] = b"\"signature\"";
+    memchr::memmem::find_iter(body, NAME).any(|at| {
+        let rest = body.get(at + NAME.len()..).unwrap_or_default();
+        let rest = rest.trim_ascii_start();
+        let rest = rest.strip_prefix(b":").unwrap_or_default();
+        rest.trim_ascii_start().starts_with(b"\"\"")
+    })
+}
+
+fn write_message(raw: &RawValue, out: &mut Writer) {
+    let Some(message) = Object::of(raw) else {
+        out.raw(raw);
+        return;
+    };
+    let content = message.get("content");
+    let Some(blocks) = content.and_then(items) else {
+        out.raw(raw);
+        return;
+    };
+    let kept: Vec<_> = blocks.iter().filter(|raw| !is_unsigned(raw)).collect();
+    if kept.is_empty() && !blocks.is_empty() {
+        return;
+    }
+    out.object(|out| {
+        for (name, raw) in message.iter() {
+            out.key(name);
+            if name == "content" && Sort::of(raw) == Sort::Array {
+                out.array(|out| write_all(&kept, out));
+            } else {
+                out.raw(raw);
+            }
+        }
+    });
+}
+
+fn write_all(blocks: &[&&RawValue], out: &mut Writer) {
+    for raw in blocks {
+        out.raw(raw);
+    }
+}
+
+fn is_unsigned(raw: &RawValue) -> bool {
+    Object::of(raw).is_some_and(|block| {
+        block.string("type").is_some_and(|kind| kind == "thinking")
+            && block
+                .text("signature")
+                .is_none_or(|signature| signature.is_empty())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::adapt_request;
+
+    #[test]
+    fn thinking_that_is_not_signed_is_left_out_and_nothing_else() {
+        let body = Bytes::from_static(
+            br#"{"new":1.0,"model":"a","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"thinking","thinking":"x","signature": ""},{"type":"thinking","thinking":"y","signature":"s"},{"type":"text","text":"\ud83e"}]},{"role":"assistant","content":[{"type":"thinking","thinking":"x","signature":""}]}],"max_tokens":5}"#,
+        );
+        assert_eq!(
+            adapt_request(&body, "b").unwrap(),
+            r#"{"model":"b","new":1.0,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"thinking","thinking":"y","signature":"s"},{"type":"text","text":"\ud83e"}]}],"max_tokens":5}"#
+        );
+    }
+
+    #[test]
+    fn a_request_without_such_thinking_is_left_alone() {
+        let body = Bytes::from_static(
+            br#"{"messages":[{"content":[{"type":"thinking","signature":"s"}]},{"content":"\"signature\":\"\""}]}"#,
+        );
+        assert_eq!(adapt_request(&body, "b"), None);
+    }
+}
