@@ -19,6 +19,7 @@ mod anthropic;
 mod catalogue;
 mod dialect;
 mod error;
+mod estimate;
 mod exchange;
 mod fault;
 mod gemini;
@@ -36,6 +37,7 @@ mod usage;
 pub use catalogue::{Ability, Catalogue, CatalogueError, ModelFacts, Price};
 pub use dialect::{Dialect, Surface, dialect_of_path};
 pub use error::{GatewayError, render_error, translate_error};
+pub use estimate::{estimate_tokens, render_token_count};
 pub use exchange::{
     EncodeError, Encoded, EncodedBody, Exchange, Response, ResponseFault, Stamp, TargetTraits,
     encode,

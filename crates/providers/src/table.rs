@@ -12,7 +12,8 @@ pub struct Provider {
     pub name: &'static str,
     /// The wire format of its conversations.
     pub dialect: Dialect,
-    /// Where its API begins; its paths are joined to it by [`join_url_path`].
+    /// Where its API begins; its paths are joined to it by [`join_url_path`]. Empty where every
+    /// customer has a host of their own: a target must then give its base URL.
     pub base_url: &'static str,
     /// Where conversations are sent when a target names no path of its own.
     pub chat_path: &'static str,

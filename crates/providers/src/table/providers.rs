@@ -79,6 +79,22 @@ pub(super) const ALL: &[Provider] = &[
         required_headers: &[],
         quirks: Quirks::NONE,
     },
+    Provider {
+        // Each customer has a host of their own: a target must give its base URL, such as
+        // `https://NAME.openai.azure.com/openai/v1`.
+        auth: Auth {
+            header: "api-key",
+            scheme: AuthScheme::Plain,
+        },
+        ..openai_like(
+            "azure",
+            "",
+            Quirks {
+                responses: ResponsesApi::Served,
+                ..Quirks::NONE
+            },
+        )
+    },
     openai_like(
         "mistral",
         "https://api.mistral.ai/v1",
