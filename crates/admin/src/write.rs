@@ -48,14 +48,6 @@ impl Call<'_> {
         let admin = self.admin;
         let committed = admin.store.commit(admin.access.author(), change).await?;
         let applied = admin.fleet.apply(&committed.configuration);
-        for fault in &applied.faults {
-            tracing::warn!(
-                upstream = fault.upstream,
-                target_name = fault.target,
-                reason = fault.message,
-                "target takes no traffic"
-            );
-        }
         let now = std::time::Duration::from_millis(admin.clock.now_ms());
         admin.telemetry.configuration_applied(applied.revision, now);
         Ok(Written {

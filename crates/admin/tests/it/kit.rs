@@ -1,16 +1,10 @@
 //! A running Admin API and a client for it.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use ai_gateway_admin::{Access, Admin, router, serve};
-use ai_gateway_model::{Configuration, Secret, TargetState as Wanted};
-use ai_gateway_registry::{
-    Applied, Fleet, TargetFault, TargetHealth, TargetState, UpstreamHealth, UpstreamSample,
-};
+use ai_gateway_model::Secret;
+use ai_gateway_registry::{Compile, Fleet as _, Place, Registry};
 use ai_gateway_store::{Store, StoreOptions};
 use ai_gateway_telemetry::Telemetry;
 use http::{HeaderMap, Request};
@@ -24,88 +18,19 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-/// Shows each target in the state that its configuration asks for, so that what is seen is what
-/// was applied. The balancing behind a real fleet has tests of its own.
-#[derive(Debug, Default)]
-pub(crate) struct Shown(Mutex<Configuration>);
+/// Makes nothing of a target, and refuses one that has the header `x-unready`: here nothing is
+/// sent to targets.
+struct Nothing;
 
-impl Fleet for Shown {
-    fn apply(&self, configuration: &Configuration) -> Applied {
-        let mut live = self.0.lock().unwrap();
-        *live = configuration.clone();
-        let mut faults = Vec::new();
-        let upstreams = live
-            .gateways()
-            .flat_map(|gateway| live.live_upstreams(gateway.id()));
-        for upstream in upstreams {
-            let targets = upstream.targets().iter();
-            let unready = targets.filter(|target| target.headers().contains_key("x-unready"));
-            faults.extend(unready.map(|target| TargetFault {
-                upstream: upstream.name().to_string(),
-                target: target.name().to_string(),
-                message: "not ready".to_owned(),
-            }));
+impl Compile for Nothing {
+    type Endpoint = ();
+
+    fn compile(&self, place: &Place<'_>) -> Result<(), String> {
+        if place.target.headers().contains_key("x-unready") {
+            return Err("not ready".to_owned());
         }
-        Applied {
-            revision: live.revision(),
-            faults,
-        }
-    }
-
-    fn revision(&self) -> u64 {
-        self.0.lock().unwrap().revision()
-    }
-
-    fn health(&self, upstream: Uuid) -> Option<UpstreamHealth> {
-        let live = self.0.lock().unwrap();
-        let found = live
-            .gateways()
-            .flat_map(|gateway| live.live_upstreams(gateway.id()))
-            .find(|live| live.id() == upstream)?;
-        Some(UpstreamHealth {
-            algorithm: found.algorithm().as_str(),
-            targets: found.targets().iter().map(health_of).collect(),
-        })
-    }
-
-    fn samples(&self) -> Vec<UpstreamSample> {
-        let live = self.0.lock().unwrap().clone();
-        let upstreams = live.gateways().flat_map(|gateway| {
-            live.live_upstreams(gateway.id())
-                .map(|upstream| UpstreamSample {
-                    gateway: gateway.name().to_string(),
-                    upstream: upstream.name().to_string(),
-                    health: self.health(upstream.id()).unwrap(),
-                })
-        });
-        upstreams.collect()
-    }
-}
-
-fn health_of(target: &ai_gateway_model::Target) -> TargetHealth {
-    TargetHealth {
-        name: target.name().to_string(),
-        provider: target.destination().label().to_owned(),
-        state: match target.state() {
-            Wanted::Enabled => TargetState::Healthy,
-            Wanted::Draining { .. } => TargetState::Draining,
-            Wanted::Disabled => TargetState::Disabled,
-        },
-        reason: None,
-        since: Duration::from_secs(1),
-        next_probe_in: None,
-        in_flight: 0,
-        max_in_flight: target.max_in_flight().map(std::num::NonZeroU32::get),
-        ramp: 1.0,
-        cooling_for: None,
-        ejections: 0,
-        last_failure: Some(("timeout".to_owned(), Duration::from_secs(2))),
-        picks: u64::from(target.weight().get()) * 3,
-        weight: target.weight().get(),
-        priority: target.priority().get(),
-        models: Vec::new(),
+        Ok(())
     }
 }
 
@@ -113,6 +38,7 @@ fn health_of(target: &ai_gateway_model::Target) -> TargetHealth {
 pub(crate) struct Api {
     pub(crate) address: SocketAddr,
     pub(crate) store: Store,
+    pub(crate) fleet: Arc<Registry<()>>,
     pub(crate) folder: TempDir,
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: JoinSet<std::io::Result<()>>,
@@ -127,10 +53,10 @@ impl Api {
         let store = Store::open(StoreOptions::new(folder.path())).await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let fleet = Arc::new(Shown::default());
+        let fleet = Arc::new(Registry::new(Nothing));
         fleet.apply(&store.current());
         let access = Access::for_listener(address, token).unwrap();
-        let admin = Admin::new(store.clone(), fleet, Telemetry::new("test"), access)
+        let admin = Admin::new(store.clone(), fleet.clone(), Telemetry::new("test"), access)
             .providers(["openai", "anthropic", "mistral"])
             .body_limit_bytes(64 * 1024);
         let shutdown = CancellationToken::new();
@@ -140,6 +66,7 @@ impl Api {
         Self {
             address,
             store,
+            fleet,
             folder,
             shutdown,
             tasks,

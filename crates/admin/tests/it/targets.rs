@@ -1,5 +1,6 @@
 //! Targets one by one, their states and their health.
 
+use ai_gateway_registry::{Lease, Outcome};
 use serde_json::{Value, json};
 
 use crate::kit::{Api, Call, SEED};
@@ -16,6 +17,22 @@ async fn states(api: &Api) -> Vec<String> {
         .iter()
         .map(|item| item["state"].as_str().unwrap().to_owned())
         .collect()
+}
+
+/// Begins a request on a target.
+async fn lease(api: &Api, name: &str) -> Lease<()> {
+    let id = api.get(SEED).await.expect(200)["id"].clone();
+    let live = api.fleet.live();
+    let upstream = live
+        .upstream(id.as_str().unwrap().parse().unwrap())
+        .unwrap();
+    let mut attempts = upstream.attempts(None, None).unwrap();
+    // Within one request each pick is another target.
+    let leases = [attempts.pick().unwrap(), attempts.pick().unwrap()];
+    leases
+        .into_iter()
+        .find(|lease| lease.target_id() == name)
+        .unwrap()
 }
 
 #[tokio::test]
@@ -102,6 +119,7 @@ async fn a_target_s_faults_point_into_the_target() {
 async fn states_are_set_shown_and_kept_over_a_restart() {
     let api = Api::with_seed().await;
     assert_eq!(states(&api).await, ["healthy", "healthy"]);
+    let lease = lease(&api, "openai-0").await;
     let drain = format!("{}/drain", target("openai-0"));
     let drained = api
         .post(&drain, &json!({ "deadline_seconds": 30 }))
@@ -120,6 +138,13 @@ async fn states_are_set_shown_and_kept_over_a_restart() {
         api.store.current().revision(),
         revision,
         "again changes nothing"
+    );
+
+    lease.finish(Outcome::Success);
+    assert_eq!(
+        states(&api).await,
+        ["disabled", "healthy"],
+        "nothing is left on it"
     );
 
     let call = |verb: &str| Call::new("POST", &format!("{}/{verb}", target("openai-0")));
@@ -153,14 +178,28 @@ async fn health_shows_shares_against_weights() {
     api.patch(&target("anthropic-1"), &json!({ "weight": 25 }))
         .await
         .expect(200);
+    let weighted = json!({ "algorithm": "weighted" });
+    let id = api.patch(SEED, &weighted).await.expect(200)["id"].clone();
+    let idle = api.get(&format!("{SEED}/health")).await.expect(200);
+    assert_eq!(idle["items"][0]["share"], Value::Null);
+    let live = api.fleet.live();
+    let upstream = live
+        .upstream(id.as_str().unwrap().parse().unwrap())
+        .unwrap();
+    let mut leases = Vec::new();
+    for _ in 0..4 {
+        leases.push(upstream.attempts(None, None).unwrap().pick().unwrap());
+    }
+    leases.pop().unwrap().finish(Outcome::Success);
     let health = api.get(&format!("{SEED}/health")).await.expect(200);
-    assert_eq!(health["algorithm"], "round-robin");
+    assert_eq!(health["algorithm"], "weighted");
     let first = &health["items"][0];
     assert_eq!(
         (&first["share"], &first["weight_share"]),
         (&json!(0.75), &json!(0.75))
     );
-    assert_eq!(first["last_error"]["kind"], "timeout");
+    let in_flight = |index: usize| health["items"][index]["in_flight"].as_u64().unwrap();
+    assert_eq!(in_flight(0) + in_flight(1), 3);
     let shown = api.get(&target("openai-0")).await.expect(200);
     assert_eq!(first["id"], shown["id"]);
     for field in [
