@@ -34,6 +34,8 @@ pub struct Probe {
     pub method: &'static str,
     /// The path, joined to the base URL by [`join_url_path`].
     pub path: &'static str,
+    /// The status of the answer that proves it.
+    pub status: u16,
 }
 
 /// Where a credential goes.

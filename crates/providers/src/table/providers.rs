@@ -13,6 +13,7 @@ const BEARER: Auth = Auth {
 const LIST_MODELS: Probe = Probe {
     method: "GET",
     path: "/models",
+    status: 200,
 };
 
 /// A provider that speaks OpenAI's dialect at the usual paths.
@@ -179,8 +180,12 @@ pub(super) const ALL: &[Provider] = &[
         },
     ),
     Provider {
-        // It lists no models; a request without a body is refused before it costs anything.
-        chat_path: "/chat/completions",
+        // It lists no models; a request without a body is refused once the credential is taken.
+        probe: Probe {
+            method: "POST",
+            path: "/chat/completions",
+            status: 400,
+        },
         ..openai_like(
             "perplexity",
             "https://api.perplexity.ai",

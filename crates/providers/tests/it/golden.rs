@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::setup::{SIDES, Side, relay};
 
-const UPDATES: bool = option_env!("UPDATE_GOLDEN").is_some();
+pub(crate) const UPDATES: bool = option_env!("UPDATE_GOLDEN").is_some();
 
 fn folder(side: Side, part: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -6,6 +6,10 @@ mod clients;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
+mod mutated;
+#[cfg(test)]
 mod pass_through;
 #[cfg(test)]
 mod round_trip;

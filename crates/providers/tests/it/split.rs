@@ -42,16 +42,19 @@ fn a_stream_cut_at_every_byte_is_relayed_alike() {
     }
 }
 
+/// A stream among the test data.
+fn stream() -> impl Strategy<Value = (Side, Vec<u8>)> {
+    prop::sample::select(streams())
+}
+
 proptest! {
     #[test]
     fn a_stream_cut_anywhere_is_relayed_alike(
-        pick in any::<prop::sample::Index>(),
+        (from, stream) in stream(),
         client in prop::sample::select(&SIDES[..]),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 1..8),
     ) {
-        let streams = streams();
-        let (from, stream) = pick.get(&streams);
-        let exchange = client.exchange(*from, true);
+        let exchange = client.exchange(from, true);
         let mut at: Vec<_> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
         at.extend([0, stream.len()]);
         at.sort_unstable();
@@ -63,20 +66,18 @@ proptest! {
     /// lacks its end is called whole.
     #[test]
     fn a_damaged_stream_panics_nowhere(
-        pick in any::<prop::sample::Index>(),
+        (from, stream) in stream(),
         client in prop::sample::select(&SIDES[..]),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         cut in any::<prop::sample::Index>(),
     ) {
-        let streams = streams();
-        let (from, stream) = pick.get(&streams);
-        let mut stream = stream.clone();
+        let mut stream = stream;
         for (at, byte) in damage {
             let at = at.index(stream.len());
             stream[at] = byte;
         }
         stream.truncate(cut.index(stream.len() + 1));
-        let relayed = relay(&client.exchange(*from, true), [stream.as_slice()]);
+        let relayed = relay(&client.exchange(from, true), [stream.as_slice()]);
         if relayed.fault.is_none() && client.dialect == from.dialect {
             prop_assert!(!relayed.bytes.is_empty());
         }
