@@ -39,7 +39,7 @@ pub struct Attempts<T> {
     last_priority: Option<u32>,
     again: Option<u32>,
     /// Tiers that had their second chance.
-    forgiven: Serials,
+    forgiven: Vec<u32>,
 }
 
 impl<T> Attempts<T> {
@@ -53,7 +53,7 @@ impl<T> Attempts<T> {
             most: 3,
             last_priority: None,
             again: None,
-            forgiven: Serials::default(),
+            forgiven: Vec::new(),
         }
     }
 
@@ -110,7 +110,7 @@ impl<T> Attempts<T> {
     /// False, and nothing changes, when that priority had its second chance, or nothing was picked.
     pub fn retry_same_tier(&mut self) -> bool {
         match self.last_priority {
-            Some(priority) if !self.forgiven.as_slice().contains(&priority) => {
+            Some(priority) if !self.forgiven.contains(&priority) => {
                 self.forgiven.push(priority);
                 self.again = Some(priority);
                 true

@@ -166,10 +166,10 @@ impl<T> Lease<T> {
         match outcome {
             Outcome::Success => load.passed(),
             Outcome::Failure(_) | Outcome::Unavailable { .. } => {
-                load.failed(node.shared.clock.now());
+                node.state.failed(node.shared.clock.now());
             }
             Outcome::Overloaded { .. } => {
-                load.failed(node.shared.clock.now());
+                node.state.failed(node.shared.clock.now());
                 load.limited(node.shared.clock.now());
             }
             Outcome::RateLimited { .. } => load.limited(node.shared.clock.now()),

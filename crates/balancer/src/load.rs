@@ -40,6 +40,13 @@ impl Load {
         unpack(self.pace.load(Ordering::Relaxed)).0
     }
 
+    /// Both of these with one look.
+    #[inline]
+    pub(crate) fn pace(&self) -> (f32, f32) {
+        let (spt, success) = unpack(self.pace.load(Ordering::Relaxed));
+        (spt, f32::from_bits(success))
+    }
+
     /// The share of requests that passed, from 0 to 1.
     #[inline]
     pub(crate) fn success(&self) -> f32 {
@@ -50,11 +57,6 @@ impl Load {
     #[inline]
     pub(crate) fn room(&self) -> f32 {
         unpack(self.room.load(Ordering::Relaxed)).0
-    }
-
-    #[inline]
-    pub(crate) fn has_ghosts(&self) -> bool {
-        self.ghosts.load(Ordering::Relaxed) != 0
     }
 
     /// Recent failures that count as if they were still in flight.

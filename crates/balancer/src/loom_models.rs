@@ -123,7 +123,7 @@ fn an_outcome_that_comes_late_moves_nothing() {
         racer.join().expect("it does not panic");
         // Before, between or after: enabling clears it, or it belongs to an older epoch.
         assert_eq!(state.slow().machine.state(), State::Healthy);
-        assert!(state.takes_traffic());
+        assert!(state.glance().serves());
         let _drains = state.leave();
     });
 }
@@ -148,7 +148,7 @@ fn the_end_of_a_drain_is_never_missed() {
         let mut drained = std::pin::pin!(balancer.drained("a"));
         let waker = Waker::from(Arc::clone(&bell));
         let mut context = std::task::Context::from_waker(&waker);
-        let is_over = std::future::Future::poll(drained.as_mut(), &mut context).is_ready();
+        let is_over = Future::poll(drained.as_mut(), &mut context).is_ready();
         racer.join().expect("it does not panic");
         assert!(
             is_over || bell.0.load(StdOrdering::SeqCst),

@@ -140,6 +140,7 @@ impl<T> Core<T> {
                 ask,
                 clock: &self.shared.clock,
                 random: &self.shared.random,
+                is_plain: closed.is_empty() && (again || ask.tried.is_empty()),
                 again,
                 closed: &closed,
                 usual_spt,

@@ -19,6 +19,7 @@ use crate::algorithm::Algorithm;
 use crate::ask::Ask;
 use crate::clock::ClockSource;
 use crate::random::{Random, below};
+use crate::state::Glance;
 use crate::tier::{Member, Tier};
 
 pub(crate) use self::consistent_hash::{RENDEZVOUS, Table};
@@ -75,6 +76,8 @@ pub struct Pool<'a> {
     pub(crate) ask: &'a Ask<'a>,
     pub(crate) clock: &'a ClockSource,
     pub(crate) random: &'a Random,
+    /// Whether nothing was tried or found full, so that no place is shut for this request alone.
+    pub(crate) is_plain: bool,
     /// Whether targets that were tried in this request are open again.
     pub(crate) again: bool,
     /// Places that turned out not to be open when they were entered.
@@ -177,16 +180,25 @@ impl Pool<'_> {
 
     #[inline]
     pub(crate) fn is_open_member(&self, place: usize, member: &Member) -> bool {
-        let state = &*member.state;
-        (state.takes_traffic() || self.tier.panics)
-            && (member.cap == u32::MAX || state.in_flight() < member.cap)
-            && (self.again || !self.ask.tried.contains(&state.serial()))
-            && (self.closed.is_empty() || !self.closed.iter().any(|&shut| shut as usize == place))
+        self.is_open_at(place, member, member.state.glance())
+    }
+
+    #[inline]
+    fn is_open_at(&self, place: usize, member: &Member, glance: Glance) -> bool {
+        (glance.serves() || self.tier.panics)
+            && glance.in_flight() < member.cap
+            && (self.is_plain || !self.is_shut(place, member))
+    }
+
+    /// Whether this request has tried the target, or found it full.
+    fn is_shut(&self, place: usize, member: &Member) -> bool {
+        let is_tried = !self.again && self.ask.tried.contains(&member.state.serial());
+        is_tried || self.closed.iter().any(|&shut| shut as usize == place)
     }
 
     #[inline]
     pub(crate) fn load_of(&self, member: &Member) -> f32 {
-        self.demand(member) * member.inverse_weight
+        self.demand(member, member.state.glance()) * member.inverse_weight
     }
 
     /// Requests in flight, and recent failures as if they still were, and one.
@@ -195,14 +207,13 @@ impl Pool<'_> {
         clippy::cast_precision_loss,
         reason = "a load needs no more than 24 bits"
     )]
-    pub(crate) fn demand(&self, member: &Member) -> f32 {
-        let state = &*member.state;
-        let ghosts = if state.load.has_ghosts() {
-            state.load.ghosts(self.clock.now())
+    fn demand(&self, member: &Member, glance: Glance) -> f32 {
+        let ghosts = if glance.is_haunted() {
+            member.state.ghosts(self.clock.now())
         } else {
             0.0
         };
-        state.in_flight() as f32 + ghosts + 1.0
+        glance.in_flight() as f32 + ghosts + 1.0
     }
 
     #[inline]
@@ -220,9 +231,10 @@ impl Pool<'_> {
 
     /// The open place with the lowest score: of all up to 16, else of four drawn at random.
     ///
-    /// Looks from a place drawn at random on, so that ties fall evenly.
+    /// The score is given the member, and its requests in flight, recent failures as if they still
+    /// were, and one. Looks from a place drawn at random on, so that ties fall evenly.
     #[inline]
-    pub(crate) fn lowest(&self, score: impl Fn(&Member) -> f32) -> Option<usize> {
+    pub(crate) fn lowest(&self, score: impl Fn(&Member, f32) -> f32) -> Option<usize> {
         let len = self.len();
         let word = self.random.word();
         if len > SCAN {
@@ -232,26 +244,54 @@ impl Pool<'_> {
             }
         }
         let start = below(word, len);
-        let mut best: Option<(f32, usize)> = None;
         let (before, after) = self.tier.members.split_at(start.min(len));
-        let places = (start..).zip(after).chain((0..).zip(before));
-        for (place, member) in places {
-            if self.is_open_member(place, member) {
-                let score = score(member);
-                if best.is_none_or(|(least, _)| score < least) {
-                    best = Some((score, place));
-                }
+        let mut best = Best::none();
+        self.scan(&mut best, start, after, &score);
+        self.scan(&mut best, 0, before, &score);
+        best.place()
+    }
+
+    #[inline]
+    fn scan(
+        &self,
+        best: &mut Best,
+        first: usize,
+        members: &[Member],
+        score: &impl Fn(&Member, f32) -> f32,
+    ) {
+        for (place, member) in (first..).zip(members) {
+            self.weigh(best, place, member, score);
+        }
+    }
+
+    /// Takes the place for the best so far, if it is open and its score is lower.
+    #[inline]
+    fn weigh(
+        &self,
+        best: &mut Best,
+        place: usize,
+        member: &Member,
+        score: &impl Fn(&Member, f32) -> f32,
+    ) {
+        let glance = member.state.glance();
+        if self.is_open_at(place, member, glance) {
+            let score = score(member, self.demand(member, glance));
+            if score < best.score {
+                *best = Best { score, place };
             }
         }
-        best.map(|(_, place)| place)
     }
 
     /// The open place with the lowest score of four different ones drawn at random.
     #[inline]
-    fn lowest_of_drawn(&self, mut word: u64, score: impl Fn(&Member) -> f32) -> Option<usize> {
+    fn lowest_of_drawn(
+        &self,
+        mut word: u64,
+        score: &impl Fn(&Member, f32) -> f32,
+    ) -> Option<usize> {
         let len = self.len();
         let mut drawn = [usize::MAX; DRAWS];
-        let mut best: Option<(f32, usize)> = None;
+        let mut best = Best::none();
         for n in 0..DRAWS {
             // A word has 16 bits for each draw, enough for an even draw among so many.
             let mut place = if len <= 1 << 10 {
@@ -267,16 +307,30 @@ impl Pool<'_> {
             if let Some(slot) = drawn.get_mut(n) {
                 *slot = place;
             }
-            if let Some(member) = self.member(place)
-                && self.is_open_member(place, member)
-            {
-                let score = score(member);
-                if best.is_none_or(|(least, _)| score < least) {
-                    best = Some((score, place));
-                }
+            if let Some(member) = self.member(place) {
+                self.weigh(&mut best, place, member, score);
             }
         }
-        best.map(|(_, place)| place)
+        best.place()
+    }
+}
+
+/// The best place so far.
+struct Best {
+    score: f32,
+    place: usize,
+}
+
+impl Best {
+    const fn none() -> Self {
+        Self {
+            score: f32::INFINITY,
+            place: usize::MAX,
+        }
+    }
+
+    fn place(&self) -> Option<usize> {
+        (self.place != usize::MAX).then_some(self.place)
     }
 }
 

@@ -45,14 +45,16 @@ pub(crate) const fn mix(mut word: u64) -> u64 {
 /// Hashes `bytes`, the same way on every machine and in every release.
 pub(crate) fn hash(bytes: &[u8]) -> u64 {
     let mut state = GOLDEN ^ bytes.len() as u64;
-    for chunk in bytes.chunks(8) {
-        let mut word = [0; 8];
-        for (slot, byte) in word.iter_mut().zip(chunk) {
-            *slot = *byte;
-        }
-        state = mix(state ^ u64::from_le_bytes(word)).wrapping_add(GOLDEN);
+    let mut rest = bytes;
+    while let Some((chunk, after)) = rest.split_first_chunk::<8>() {
+        state = mix(state ^ u64::from_le_bytes(*chunk)).wrapping_add(GOLDEN);
+        rest = after;
     }
-    mix(state)
+    let tail = rest
+        .iter()
+        .rev()
+        .fold(0_u64, |tail, &byte| tail << 8 | u64::from(byte));
+    mix(state ^ tail)
 }
 
 /// The key of a prompt's beginning: a hash of at most its first 1024 bytes, the same on every

@@ -4,19 +4,20 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use ai_gateway_health::{
-    Event, Machine, Moment, ProbeToken, Settings, Standing, State, Transition,
+    Event, Machine, Moment, ProbeToken, Reason, Settings, Standing, State, Transition,
 };
 
 use crate::load::Load;
 use crate::random::hash;
-use crate::sync::{AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 
 /// What is known of one target.
 pub(crate) struct TargetState {
-    in_flight: AtomicU32,
-    serial: u32,
-    /// What a pick must know of the machine: `epoch << 32 | flags`.
+    /// All that a pick must know, in one word, so that letting a request in, taking it out and
+    /// beginning a drain have one order for everybody: 24 bits of the machine's epoch, 8 flags,
+    /// and 32 bits of requests in flight.
     word: AtomicU64,
+    serial: u32,
     pub(crate) load: Load,
     picks: AtomicU64,
     /// When it was last taken for want of anything better, in nanoseconds.
@@ -65,9 +66,8 @@ impl TargetState {
         let name_hash = hash(id.as_bytes());
         let machine = Machine::new(settings, seed ^ name_hash, now);
         Self {
-            in_flight: AtomicU32::new(0),
             serial,
-            word: AtomicU64::new(word(&machine, now)),
+            word: AtomicU64::new(flags(&machine, now)),
             load: Load::new(),
             picks: AtomicU64::new(0),
             last_resort_at: AtomicU64::new(0),
@@ -95,9 +95,15 @@ impl TargetState {
         self.name_hash
     }
 
+    /// What a pick must know, as of now.
+    #[inline]
+    pub(crate) fn glance(&self) -> Glance {
+        Glance(self.word.load(Ordering::Relaxed))
+    }
+
     #[inline]
     pub(crate) fn in_flight(&self) -> u32 {
-        self.in_flight.load(Ordering::Relaxed)
+        self.glance().in_flight()
     }
 
     pub(crate) fn picks(&self) -> u64 {
@@ -105,29 +111,40 @@ impl TargetState {
     }
 
     #[inline]
-    pub(crate) fn takes_traffic(&self) -> bool {
-        self.word.load(Ordering::Relaxed) & SERVES != 0
-    }
-
-    #[inline]
     pub(crate) fn probe_is_due(&self) -> bool {
-        self.word.load(Ordering::Relaxed) & PROBE_DUE != 0
+        self.glance().has(PROBE_DUE)
     }
 
     #[inline]
     pub(crate) fn is_at_rest(&self) -> bool {
-        self.word.load(Ordering::Relaxed) & RESTS != 0
+        self.glance().has(RESTS)
     }
 
     pub(crate) fn drains(&self) -> bool {
-        self.word.load(Ordering::SeqCst) & DRAINS != 0
+        self.glance().has(DRAINS)
     }
 
     /// Whether a success must be told to the machine, for a request that began in `epoch`.
     #[inline]
     pub(crate) fn wants_success(&self, epoch: u32) -> bool {
-        let word = self.word.load(Ordering::Relaxed);
-        word & WANTS_SUCCESS != 0 && epoch_of(word) == epoch
+        let glance = self.glance();
+        glance.has(WANTS_SUCCESS) && glance.epoch() == epoch
+    }
+
+    /// Notes a failure of the target, for the scores.
+    pub(crate) fn failed(&self, now: Moment) {
+        self.load.failed(now);
+        self.word.fetch_or(HAUNTED, Ordering::Relaxed);
+    }
+
+    /// Recent failures that count as if they were still in flight.
+    #[cold]
+    pub(crate) fn ghosts(&self, now: Moment) -> f32 {
+        let ghosts = self.load.ghosts(now);
+        if ghosts <= 0.0 {
+            self.word.fetch_and(!HAUNTED, Ordering::Relaxed);
+        }
+        ghosts
     }
 
     pub(crate) fn last_resort_at(&self) -> Moment {
@@ -144,20 +161,19 @@ impl TargetState {
     /// two that come at once may both be turned away from the last place.
     #[inline]
     pub(crate) fn enter(&self, cap: u32, admits: Admits) -> Result<Entry, Refused> {
-        let before = self.in_flight.fetch_add(1, Ordering::SeqCst);
-        let word = self.word.load(Ordering::SeqCst);
+        let before = Glance(self.word.fetch_add(ONE, Ordering::AcqRel));
         let is_let_in = match admits {
-            Admits::Serving => word & SERVES != 0,
-            Admits::ServingOrResting => word & (SERVES | RESTS) != 0,
-            Admits::NotOut => word & OUT == 0,
+            Admits::Serving => before.has(SERVES),
+            Admits::ServingOrResting => before.has(SERVES | RESTS),
+            Admits::NotOut => !before.has(OUT),
         };
-        if before >= cap || !is_let_in {
+        if before.in_flight() >= cap || !is_let_in {
             return Err(Refused(()));
         }
         self.picks.fetch_add(1, Ordering::Relaxed);
         Ok(Entry {
-            epoch: epoch_of(word),
-            at_rest: word & RESTS != 0,
+            epoch: before.epoch(),
+            at_rest: before.has(RESTS),
         })
     }
 
@@ -167,11 +183,11 @@ impl TargetState {
             return None;
         }
         let mut slow = self.slow.lock();
-        if self.in_flight.load(Ordering::SeqCst) >= cap {
+        if self.in_flight() >= cap {
             return None;
         }
         let token = slow.machine.grant_probe(now)?;
-        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        self.word.fetch_add(ONE, Ordering::AcqRel);
         self.picks.fetch_add(1, Ordering::Relaxed);
         self.publish(&slow.machine, now);
         Some((
@@ -188,18 +204,17 @@ impl TargetState {
     #[inline]
     #[must_use]
     pub(crate) fn leave(&self) -> bool {
-        let before = self.in_flight.fetch_sub(1, Ordering::SeqCst);
-        before == 1 && self.word.load(Ordering::SeqCst) & DRAINS != 0
+        let before = Glance(self.word.fetch_sub(ONE, Ordering::AcqRel));
+        before.in_flight() == 1 && before.has(DRAINS)
     }
 
     /// Ends a drain, if no request is left.
     ///
-    /// Whoever begins a drain calls this after the word says so; whoever leaves a draining target
-    /// as the last calls it after the count says so. In a sequentially consistent order one of
-    /// the two sees what the other wrote.
+    /// Whoever begins a drain calls this once the word says so, and so does whoever leaves a
+    /// draining target as the last: as flags and count are one word, one of the two comes second.
     pub(crate) fn drained(&self, now: Moment) -> Vec<Transition> {
         let mut slow = self.slow.lock();
-        if self.in_flight.load(Ordering::SeqCst) > 0 {
+        if Glance(self.word.load(Ordering::Acquire)).in_flight() > 0 {
             return Vec::new();
         }
         let drained = ai_gateway_health::AdminChange::Drained;
@@ -221,7 +236,7 @@ impl TargetState {
     /// Tells the machine of `event`, and picks of what came of it.
     pub(crate) fn on(&self, event: Event, may_eject: bool, now: Moment) -> Told {
         let mut slow = self.slow.lock();
-        let before = self.word.load(Ordering::Relaxed);
+        let before = self.glance();
         slow.machine.allow_ejection(may_eject);
         let said = slow.machine.on(event, now);
         let after = self.publish(&slow.machine, now);
@@ -237,16 +252,64 @@ impl TargetState {
         }
         Told {
             said,
-            stands_elsewhere: (before ^ after) & (SERVES | RESTS | OUT | PROBE_DUE) != 0,
+            stands_elsewhere: before.stands_elsewhere(after),
             next_change,
         }
     }
 
     /// Lets picks see where the machine stands.
-    pub(crate) fn publish(&self, machine: &Machine, now: Moment) -> u64 {
-        let word = word(machine, now);
-        self.word.store(word, Ordering::SeqCst);
-        word
+    pub(crate) fn publish(&self, machine: &Machine, now: Moment) -> Glance {
+        let flags = flags(machine, now);
+        let mut seen = self.word.load(Ordering::Relaxed);
+        loop {
+            let next = flags | (seen & (COUNT | HAUNTED));
+            match self
+                .word
+                .compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Relaxed)
+            {
+                Ok(_) => return Glance(next),
+                Err(current) => seen = current,
+            }
+        }
+    }
+}
+
+/// What a pick must know of a target.
+#[derive(Clone, Copy)]
+pub(crate) struct Glance(u64);
+
+impl Glance {
+    #[inline]
+    const fn has(self, flags: u64) -> bool {
+        self.0 & flags != 0
+    }
+
+    #[inline]
+    pub(crate) const fn serves(self) -> bool {
+        self.has(SERVES)
+    }
+
+    #[inline]
+    pub(crate) const fn is_haunted(self) -> bool {
+        self.has(HAUNTED)
+    }
+
+    #[inline]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the count is the lower half"
+    )]
+    pub(crate) const fn in_flight(self) -> u32 {
+        self.0 as u32
+    }
+
+    #[inline]
+    const fn epoch(self) -> u32 {
+        (self.0 >> EPOCH_AT) as u32
+    }
+
+    const fn stands_elsewhere(self, other: Self) -> bool {
+        (self.0 ^ other.0) & (SERVES | RESTS | OUT | PROBE_DUE) != 0
     }
 }
 
@@ -274,18 +337,22 @@ pub(crate) struct Told {
     pub(crate) next_change: Option<Moment>,
 }
 
-const SERVES: u64 = 1;
-const WANTS_SUCCESS: u64 = 1 << 1;
-const PROBE_DUE: u64 = 1 << 2;
+/// One request in flight, and where its count ends.
+const ONE: u64 = 1;
+const COUNT: u64 = u32::MAX as u64;
+const SERVES: u64 = 1 << 32;
+const WANTS_SUCCESS: u64 = 1 << 33;
+const PROBE_DUE: u64 = 1 << 34;
 /// At rest for what was observed, and not for a spent account.
-const RESTS: u64 = 1 << 3;
-const DRAINS: u64 = 1 << 4;
-const OUT: u64 = 1 << 5;
+const RESTS: u64 = 1 << 35;
+const DRAINS: u64 = 1 << 36;
+const OUT: u64 = 1 << 37;
+/// Failed lately.
+const HAUNTED: u64 = 1 << 38;
+const EPOCH_AT: u32 = 40;
 
-fn word(machine: &Machine, now: Moment) -> u64 {
-    use ai_gateway_health::Reason;
-
-    let mut word = u64::from(machine.epoch()) << 32;
+fn flags(machine: &Machine, now: Moment) -> u64 {
+    let mut word = u64::from(machine.epoch()) << EPOCH_AT;
     word |= match machine.standing(now) {
         Standing::Serving { .. } => SERVES,
         Standing::Cooling { .. } => 0,
@@ -303,9 +370,4 @@ fn word(machine: &Machine, now: Moment) -> u64 {
         word |= WANTS_SUCCESS;
     }
     word
-}
-
-#[inline]
-const fn epoch_of(word: u64) -> u32 {
-    (word >> 32) as u32
 }

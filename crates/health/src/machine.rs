@@ -147,7 +147,8 @@ impl Machine {
         self.admin
     }
 
-    /// The number of trips, recoveries and enablings so far; a request carries the one it began in.
+    /// The number of trips, recoveries and enablings so far, in 24 bits: comes round after 16
+    /// million. A request carries the one it began in.
     pub const fn epoch(&self) -> u32 {
         self.epoch
     }
@@ -408,7 +409,7 @@ impl Machine {
 
     /// Begins a new epoch with nothing counted.
     fn next_epoch(&mut self) {
-        self.epoch = self.epoch.wrapping_add(1);
+        self.epoch = self.epoch.wrapping_add(1) & EPOCHS;
         self.consecutive = 0;
         self.refusals = 0;
         self.checks.reset_counts();
@@ -464,6 +465,9 @@ impl Machine {
         unit.mul_add_(2.0 * self.settings.jitter, 1.0 - self.settings.jitter)
     }
 }
+
+/// Epochs fit in 24 bits, so that whoever keeps one in an atomic word has room for more.
+const EPOCHS: u32 = (1 << 24) - 1;
 
 /// `f32::mul_add` is not in `core`; the plain form is exact enough here.
 trait MulAdd {

@@ -8,5 +8,5 @@ use super::Pool;
 
 #[inline]
 pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
-    pool.lowest(|member| pool.load_of(member))
+    pool.lowest(|member, demand| demand * member.inverse_weight)
 }

@@ -34,7 +34,7 @@ pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
             (true, false) | (false, true) | (false, false) => {}
         }
     }
-    pool.lowest(|member| pool.load_of(member))
+    pool.lowest(|member, demand| demand * member.inverse_weight)
 }
 
 const DRAWS: usize = 8;

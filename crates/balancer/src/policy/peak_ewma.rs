@@ -18,5 +18,5 @@ pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
         count += 1.0;
     }
     let usual = if count > 0.0 { sum / count } else { 1.0 };
-    pool.lowest(|member| known(member).unwrap_or(usual) * pool.load_of(member))
+    pool.lowest(|member, demand| known(member).unwrap_or(usual) * demand * member.inverse_weight)
 }

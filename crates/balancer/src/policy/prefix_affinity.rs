@@ -9,7 +9,7 @@ use super::{Pool, consistent_hash};
 
 pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
     if is_uneven(pool) {
-        return pool.lowest(|member| pool.load_of(member));
+        return pool.lowest(|member, demand| demand * member.inverse_weight);
     }
     consistent_hash::choose(pool)
 }

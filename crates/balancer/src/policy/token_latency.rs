@@ -18,14 +18,16 @@ use crate::tier::Member;
 
 #[inline]
 pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
-    pool.lowest(|member| score(pool, member))
+    pool.lowest(|member, demand| score(pool, member, demand))
 }
 
 #[inline]
-fn score(pool: &Pool<'_>, member: &Member) -> f32 {
+fn score(pool: &Pool<'_>, member: &Member, demand: f32) -> f32 {
     let load = &member.state.load;
-    let worth = load.room() * load.success().max(LEAST_SUCCESS);
-    pool.demand(member) * pool.spt(member) * member.inverse_weight / worth
+    let (spt, success) = load.pace();
+    let spt = if spt > 0.0 { spt } else { pool.usual_spt };
+    let worth = load.room() * success.max(LEAST_SUCCESS);
+    demand * spt * member.inverse_weight / worth
 }
 
 /// A target that only failed lately still counts for this much, so that it is tried now and then.
