@@ -1,7 +1,8 @@
 //! Within one dialect, bytes stay.
 
 use ai_gateway_providers::{
-    Dialect, Intake, Provider, StreamFault, Surface, TargetTraits, encode, provider,
+    Dialect, Intake, Provider, Quirks, ResponsesApi, StreamFault, Surface, TargetTraits, encode,
+    provider,
 };
 use bytes::Bytes;
 
@@ -239,4 +240,53 @@ fn a_stream_without_events_is_bounded() {
     assert_eq!(relay.push(megabyte, &mut out), Err(StreamFault::TooLarge));
     assert_eq!(relay.end(&mut out), Err(StreamFault::TooLarge));
     assert!(out.is_empty());
+}
+
+#[test]
+fn a_response_passes_through_to_a_provider_that_makes_responses() {
+    let body = Bytes::from_static(br#"{"model":"m","input":"Hi","tools":[{"type":"web_search"}]}"#);
+    let intake = Intake::read(Surface::Responses, &body).unwrap();
+    let quirks = Quirks {
+        responses: ResponsesApi::Served,
+        ..Quirks::NONE
+    };
+    let to = TargetTraits {
+        dialect: Dialect::OpenAiChat,
+        model: "n",
+        quirks: &quirks,
+        default_max_tokens: 1,
+    };
+    let encoded = encode(&intake, &body, &to, STAMP).unwrap();
+    assert_eq!(encoded.path.as_deref(), Some("/v1/responses"));
+    assert!(encoded.exchange.passes_through());
+    assert_eq!(
+        encoded.body.into_bytes(),
+        r#"{"model":"n","input":"Hi","tools":[{"type":"web_search"}]}"#
+    );
+}
+
+#[test]
+fn google_s_path_names_the_model_and_the_body_does_not() {
+    let body = Bytes::from_static(br#"{"contents":[{"parts":[{"text":"Hi"}]}],"new":1}"#);
+    let path = "/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse";
+    let surface = Surface::of("POST", path);
+    let intake = Intake::read(surface, &body)
+        .unwrap()
+        .with_model_of_path(path);
+    assert_eq!(
+        (intake.model(), intake.is_stream()),
+        (Some("gemini-2.5-pro"), true)
+    );
+    let to = TargetTraits {
+        dialect: Dialect::GeminiGenerate,
+        model: "gemini-2.5-flash",
+        quirks: &Quirks::NONE,
+        default_max_tokens: 1,
+    };
+    let encoded = encode(&intake, &body, &to, STAMP).unwrap();
+    assert_eq!(
+        encoded.path.as_deref(),
+        Some("/models/gemini-2.5-flash:streamGenerateContent?alt=sse")
+    );
+    assert_eq!(encoded.body.into_bytes(), body);
 }
