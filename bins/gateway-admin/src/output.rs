@@ -39,17 +39,15 @@ pub(crate) fn to_yaml(value: &Value) -> String {
     serde_saphyr::to_string(value).unwrap_or_else(|_| format!("{value:#}\n"))
 }
 
-/// Lays out a table without borders, its columns as wide as the terminal allows: easy to read, and
-/// to cut apart with `awk`.
+/// Lays out a table without borders, a row a line: easy to read, and to cut apart with `awk`. No
+/// cell is broken to fit the terminal, so that every name can be copied.
 pub(crate) fn to_table(header: &[&str], rows: Vec<Vec<Cell>>) -> String {
     let mut table = Table::new();
     table
         .load_style(NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(header.iter().map(|name| bold(name)))
         .add_rows(rows);
-    if io::stdout().is_terminal() {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-    }
     if !has_colour() {
         table.force_no_tty();
     }

@@ -205,6 +205,7 @@ fn flag(object: &Value, name: &str) -> Cell {
     })
 }
 
+/// Shows the first items of a list, and how many more there are.
 pub(crate) fn list(object: &Value, name: &str) -> Cell {
     let items = object.get(name).and_then(Value::as_array);
     let texts: Vec<String> = items
@@ -212,10 +213,12 @@ pub(crate) fn list(object: &Value, name: &str) -> Cell {
         .flatten()
         .map(|item| plain(Some(item)))
         .collect();
-    Cell::new(if texts.is_empty() {
-        NOTHING.to_owned()
-    } else {
-        texts.join(",")
+    Cell::new(match texts.split_at_checked(LISTED) {
+        Some((first, more)) if !more.is_empty() => {
+            format!("{} +{}", first.join(","), more.len())
+        }
+        _ if texts.is_empty() => NOTHING.to_owned(),
+        _ => texts.join(","),
     })
 }
 
@@ -230,3 +233,40 @@ pub(crate) fn plain(value: Option<&Value>) -> String {
 
 /// What stands where there is nothing, so that columns can be counted.
 pub(crate) const NOTHING: &str = "-";
+
+/// How many items of a list a cell shows, so that a row stays one line.
+const LISTED: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(target: &Value, expected: &str) {
+        let cells = [destination(target), list(target, "models").content()];
+        assert_eq!(cells.join(" | "), expected);
+    }
+
+    #[test]
+    fn a_target_shows_where_it_leads_and_its_first_models() {
+        check(&json!({ "provider": "openai" }), "openai | -");
+        check(
+            &json!({ "provider": "openai", "base_url": "http://egress:1" }),
+            "openai at http://egress:1 | -",
+        );
+        check(
+            &json!({ "protocol": "http", "host": "vllm", "port": 8000, "models": ["a"] }),
+            "http://vllm:8000 | a",
+        );
+        check(
+            &json!({ "base_url": "https://x/v1", "models": ["a", "b", "c"] }),
+            "https://x/v1 | a,b,c",
+        );
+        check(
+            &json!({ "models": ["a", "b", "c", "d", "e"] }),
+            "- | a,b,c +2",
+        );
+    }
+}
