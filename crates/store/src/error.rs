@@ -238,7 +238,9 @@ enum Cause {
     Migration(#[from] sqlx::migrate::MigrateError),
     #[error(transparent)]
     Io(#[from] io::Error),
-    #[error("another writer moved the store on from revision {expected}")]
+    #[error(transparent)]
+    Damage(#[from] Damage),
+    #[error("the store is no longer at revision {expected}: something else has changed it")]
     Moved { expected: u64 },
     #[error("the write was interrupted")]
     Interrupted,
@@ -266,7 +268,7 @@ impl BackendError {
         match &*self.0 {
             Cause::Io(error) => error.kind() == io::ErrorKind::StorageFull,
             Cause::Database(_) | Cause::Migration(_) => self.sqlite_code() == Some(SQLITE_FULL),
-            Cause::Moved { .. } | Cause::Interrupted => false,
+            Cause::Damage(_) | Cause::Moved { .. } | Cause::Interrupted => false,
         }
     }
 
@@ -287,9 +289,11 @@ impl BackendError {
             | Cause::Migration(
                 MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _),
             ) => error,
-            Cause::Migration(_) | Cause::Io(_) | Cause::Moved { .. } | Cause::Interrupted => {
-                return None;
-            }
+            Cause::Migration(_)
+            | Cause::Io(_)
+            | Cause::Damage(_)
+            | Cause::Moved { .. }
+            | Cause::Interrupted => return None,
         };
         let extended: u32 = error.as_database_error()?.code()?.parse().ok()?;
         Some(extended & 0xff)

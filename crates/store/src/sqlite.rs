@@ -594,3 +594,30 @@ const APPLICATION_ID: i64 = 0x4149_4757;
 
 /// How long to wait for another process that reads the file, such as a backup.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn of_too_many_answers_the_oldest_are_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.db");
+        std::fs::write(&path, b"").unwrap();
+        let mut database = Database::open(&path).await.unwrap();
+        for (key, expires_at_ms) in [("a", 30), ("b", 10), ("c", 20), ("d", 40)] {
+            let answer = AnswerRow {
+                key: key.to_owned(),
+                request_hash: Vec::new(),
+                response: Vec::new(),
+                expires_at_ms,
+            };
+            database.keep_answer(&answer, 5, 3).await.unwrap();
+        }
+        let mut kept = Vec::new();
+        for key in ["a", "b", "c", "d"] {
+            kept.push(database.answer(key, 5).await.unwrap().is_some());
+        }
+        assert_eq!(kept, [true, false, true, true]);
+    }
+}

@@ -15,6 +15,7 @@ use crate::{
     clock::Clock,
     data_dir::{self, Lock},
     error::{BackendError, Broken, CommitError, OpenError},
+    keyring::Keyring,
     last_good,
     options::{Location, StoreOptions},
     sqlite::{Database, Signature, Step},
@@ -102,6 +103,7 @@ impl Store {
             Some(reason) => Condition::ReadOnly(reason),
             None => Condition::Ready,
         };
+        let keyring = Arc::clone(opened.writer.keyring());
         let inner = Arc::new(Inner {
             published: watch::Sender::new(Arc::new(opened.configuration)),
             condition: Mutex::new(condition.clone()),
@@ -116,6 +118,7 @@ impl Store {
             published: inner.published.subscribe(),
             closing: inner.closing.clone(),
             is_writing: matches!(condition, Condition::Ready),
+            keyring,
             options,
             _locks: locks,
         };
@@ -294,6 +297,7 @@ struct LastGoodKeeper {
     published: watch::Receiver<Arc<Configuration>>,
     closing: CancellationToken,
     is_writing: bool,
+    keyring: Arc<Keyring>,
     options: StoreOptions,
     _locks: Vec<Lock>,
 }
@@ -339,18 +343,26 @@ impl LastGoodKeeper {
         written
     }
 
-    /// Writes what the store holds now; returns its revision.
+    /// Writes what the store holds now; returns its revision. Should the file have been damaged or
+    /// exchanged meanwhile, what was written before stays: it is what this file is for.
     async fn write(&self) -> Result<u64, BackendError> {
         let Location::Sqlite(path) = &self.options.location;
+        let published = self.published.borrow().revision();
         let mut database = Database::open_beside(path).await?;
         let (head, contents) = database.contents().await?;
         database.close().await?;
-        let revision = head.revision;
-        let last_good = self.options.last_good_file();
-        tokio::task::spawn_blocking(move || last_good::write(&last_good, &head, &contents))
+        let (last_good, keyring) = (self.options.last_good_file(), Arc::clone(&self.keyring));
+        let proven_and_written = move || {
+            if head.revision < published {
+                return Err(BackendError::moved(published));
+            }
+            contents.open(&head, &keyring)?;
+            last_good::write(&last_good, &head, &contents)?;
+            Ok(head.revision)
+        };
+        tokio::task::spawn_blocking(proven_and_written)
             .await
-            .map_err(|_| BackendError::interrupted())??;
-        Ok(revision)
+            .map_err(|_| BackendError::interrupted())?
     }
 }
 

@@ -3,9 +3,8 @@
 use std::{fs, path::Path};
 
 use ai_gateway_store::{Broken, CommitError, Condition, KeyError, OpenError, Store};
-use sqlx::Connection as _;
 
-use crate::kit::{CANARY, Random, gateway, listing, open, options, put, try_put, upstream};
+use crate::kit::{CANARY, Random, gateway, listing, open, options, put, tamper, try_put, upstream};
 
 /// Makes a store with two revisions, closed, so that its last good configuration is the newest.
 async fn filled() -> tempfile::TempDir {
@@ -52,16 +51,6 @@ async fn check_serving(dir: &Path, expected: impl Fn(&Broken) -> bool) {
         store_before,
         "the broken store was touched, and a person was to look at it"
     );
-}
-
-/// Runs SQL on the store's file behind the gateway's back.
-async fn tamper(dir: &Path, sql: &'static str) {
-    let path = dir.join("gateway.db");
-    let mut connection = sqlx::SqliteConnection::connect(path.to_str().unwrap())
-        .await
-        .unwrap();
-    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
-    connection.close().await.unwrap();
 }
 
 #[tokio::test]

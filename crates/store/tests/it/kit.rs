@@ -12,6 +12,7 @@ use std::{
 
 use ai_gateway_model::{Change, Kind, Record, Secret};
 use ai_gateway_store::{Clock, CommitError, Committed, Store, StoreOptions};
+use sqlx::Connection as _;
 use uuid::Uuid;
 
 /// What no file of a store may hold in plain text.
@@ -156,4 +157,14 @@ impl Random {
             .wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % limit
     }
+}
+
+/// Runs SQL on the store's file behind the gateway's back.
+pub(crate) async fn tamper(dir: &Path, sql: &'static str) {
+    let path = dir.join("gateway.db");
+    let mut connection = sqlx::SqliteConnection::connect(path.to_str().unwrap())
+        .await
+        .unwrap();
+    sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
 }

@@ -7,6 +7,8 @@ mod broken;
 #[cfg(test)]
 mod changes;
 #[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod kit;
