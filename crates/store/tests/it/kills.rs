@@ -11,13 +11,12 @@ use std::{
 
 use ai_gateway_store::{Condition, Store};
 
-use crate::kit::{CANARY, Random, gateway, open, put, try_put, upstream};
+use crate::kit::{CANARY, Random, gateway, open, put, rounds, try_put, upstream};
 
 /// The folder that a process of this binary is to write to until it is killed.
 const WRITE_TO: &str = "STORE_TEST_WRITE_TO";
 /// How often to kill; set it for a longer run.
 const KILLS: &str = "STORE_TEST_KILLS";
-const DEFAULT_KILLS: usize = 40;
 
 /// Commits pairs, two records that belong together, and tells `out` each revision that it was
 /// given. Ends when a commit fails, or after `limit`; returns the last revision it was given.
@@ -111,9 +110,7 @@ fn acked(line: &str) -> Option<u64> {
 
 #[tokio::test]
 async fn kill_9_at_any_moment_loses_no_acknowledged_commit() {
-    let kills = std::env::var_os(KILLS)
-        .and_then(|kills| kills.to_str()?.parse().ok())
-        .unwrap_or(DEFAULT_KILLS);
+    let kills = rounds(KILLS, 40);
     let dir = tempfile::tempdir().unwrap();
     let mut random = Random(11);
     let (mut last_acked, mut unacked) = (0, 0);

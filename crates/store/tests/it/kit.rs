@@ -168,3 +168,10 @@ pub(crate) async fn tamper(dir: &Path, sql: &'static str) {
     sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
 }
+
+/// Returns how many rounds to go: what the environment says, or `default`.
+pub(crate) fn rounds(variable: &str, default: usize) -> usize {
+    std::env::var_os(variable)
+        .and_then(|rounds| rounds.to_str()?.parse().ok())
+        .unwrap_or(default)
+}
