@@ -10,7 +10,7 @@ use crate::{
     limits::MAX_ATTEMPTS,
     read::{Field, Fields},
     reading::Reading,
-    target::{Place, WrittenTarget},
+    target::written::{Place, WrittenTarget},
     upstream::required_name,
     value::{read_description, read_tags},
     write::Writer,

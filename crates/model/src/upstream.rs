@@ -11,7 +11,7 @@ use crate::{
     Algorithm, HealthChecks, Name, Retry, Secret, Target, Timeouts,
     read::Field,
     reading::Reading,
-    target::WrittenTarget,
+    target::written::WrittenTarget,
     value::{read_description, read_tags},
     write::Writer,
 };

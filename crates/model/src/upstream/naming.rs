@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::{
     Credentials, HealthChecks, Name, SecretSource, Target,
     reading::Reading,
-    target::{Place, WrittenTarget},
+    target::written::{Place, WrittenTarget},
 };
 
 /// Names each target and makes it whole. A name that is used twice is reported.
