@@ -1,6 +1,9 @@
 //! Which rule a request gets.
 
-use ai_gateway_model::{Kind, RecordFaultCause};
+use std::cmp::Reverse;
+
+use ai_gateway_model::{Kind, PathMatch, RecordFaultCause, Rule};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::kit::{Bench, GATEWAY};
@@ -102,4 +105,74 @@ fn rules_that_cannot_be_told_apart_are_refused() {
 fn a_rule_without_a_name_gets_one() {
     let bench = bench(&[json!({ "path": "/a", "service": "s" })]);
     check(&bench, "GET /a", Some("rule-000000000003"));
+}
+
+/// Tells whether a rule is for a request, by the words of the documentation.
+fn is_for(rule: &Rule, method: &str, path: &str) -> bool {
+    let has_path = match rule.path() {
+        PathMatch::Exact(exact) => path == exact,
+        PathMatch::Prefix(prefix) => path == prefix || path.starts_with(&format!("{prefix}/")),
+        PathMatch::Regex(_, regex) => regex.is_match(path),
+    };
+    has_path
+        && (rule.methods().is_empty() || rule.methods().iter().any(|named| named == method))
+        && rule
+            .headers()
+            .iter()
+            .all(|(name, value)| name == "x-team" && value.is_match("ml"))
+}
+
+/// What makes one rule go before another, the smaller first.
+fn right(rule: &Rule) -> impl Ord + use<> {
+    let (form, length) = match rule.path() {
+        PathMatch::Exact(path) => (0, path.len()),
+        PathMatch::Prefix(path) => (1, path.len()),
+        PathMatch::Regex(pattern, _) => (2, pattern.len()),
+    };
+    let longest_first = Reverse((length, rule.headers().len()));
+    (form, longest_first, rule.methods().is_empty(), rule.id())
+}
+
+fn any_rule() -> impl Strategy<Value = Value> {
+    let path = prop::sample::select(vec![
+        "/a", "/a/b", "/*", "/a/*", "/a/b/*", "~/a", "~/a/.", "~/./b$", "~.*",
+    ]);
+    let methods = prop::sample::select(vec![json!(null), json!(["GET"]), json!(["PUT"])]);
+    let headers = prop::sample::select(vec![
+        json!(null),
+        json!({ "x-team": "ml" }),
+        json!({ "x-team": "~^x" }),
+        json!({ "x-team": "ml", "x-other": "1" }),
+    ]);
+    (path, methods, headers, any::<bool>()).prop_map(|(path, methods, headers, is_active)| {
+        json!({
+            "path": path, "methods": methods, "headers": headers, "active": is_active,
+            "service": "s",
+        })
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_rule_found_is_the_first_by_right_of_those_that_match(
+        rules in prop::collection::vec(any_rule(), 0..12),
+        method in prop::sample::select(vec!["GET", "PUT", "POST"]),
+        path in prop::sample::select(vec!["/", "/a", "/a/", "/a/b", "/a/b/c", "/ab", "/b/b"]),
+    ) {
+        let mut bench = bench(&[]);
+        for rule in &rules {
+            // Those that cannot be told from one before are refused.
+            drop(bench.write(Kind::Rule, rule));
+        }
+        let expected = bench
+            .configuration
+            .rules(GATEWAY)
+            .iter()
+            .filter(|rule| rule.is_active() && is_for(rule, method, path))
+            .min_by_key(|rule| right(rule))
+            .map(|rule| rule.id());
+        let header = |name: &str| (name == "x-team").then_some("ml");
+        let set = bench.configuration.rule_set(GATEWAY).unwrap();
+        prop_assert_eq!(set.find(method, path, header).map(|rule| rule.id()), expected);
+    }
 }
