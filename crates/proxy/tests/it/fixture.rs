@@ -1,0 +1,209 @@
+//! A proxy over stand-in providers, without store and Admin API.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ai_gateway_model::{
+    Change, Configuration, Draft, KeyHash, Kind, Record, SecretSource, ValidationContext,
+};
+use ai_gateway_proxy::{
+    Compiler, ConnectionLimits, Connections, Endpoint, Proxy, ProxySettings, check_actively, serve,
+};
+use ai_gateway_registry::{Fleet, Registry, TargetHealth, TargetState};
+use ai_gateway_telemetry::Telemetry;
+use ai_gateway_testkit::{Client, StandIn};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use uuid::Uuid;
+
+/// A running proxy; it stops when this is dropped.
+pub(crate) struct Fixture {
+    address: SocketAddr,
+    configuration: Configuration,
+    registry: Arc<Registry<Endpoint>>,
+    pub(crate) telemetry: Telemetry,
+    _stop: DropGuard,
+}
+
+impl Fixture {
+    /// Starts a proxy with one gateway that needs no key, and an upstream named `up`.
+    pub(crate) async fn with_upstream(upstream: Value) -> Self {
+        let mut fixture = Self::start(ProxySettings::default()).await;
+        fixture.put(
+            Kind::Gateway,
+            None,
+            &json!({ "name": "gw", "require_key": false }),
+        );
+        let gateway = fixture.id(Kind::Gateway, None, "gw");
+        let mut upstream = upstream;
+        upstream["name"] = json!("up");
+        fixture.put(Kind::Upstream, Some(gateway), &upstream);
+        fixture
+    }
+
+    /// Starts a proxy with nothing configured.
+    pub(crate) async fn start(settings: ProxySettings) -> Self {
+        let telemetry = Telemetry::new("test");
+        let read_secret = |source: &SecretSource| match source {
+            SecretSource::Literal(secret) => Ok(secret.clone()),
+            SecretSource::Env(name) => Err(format!("{name} is not set")),
+            SecretSource::File(_) => Err("no files here".to_owned()),
+        };
+        let compiler = Compiler::new(
+            Connections::new(),
+            telemetry.clone(),
+            BTreeMap::new(),
+            Box::new(read_secret),
+        );
+        let registry = Arc::new(Registry::new(compiler));
+        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let proxy = Proxy::new(Arc::clone(&registry), telemetry.clone(), settings);
+        #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
+        tokio::spawn(serve(
+            socket,
+            proxy,
+            ConnectionLimits::default(),
+            stop.clone(),
+        ));
+        Self {
+            address,
+            configuration: Configuration::empty(),
+            registry,
+            telemetry,
+            _stop: stop.drop_guard(),
+        }
+    }
+
+    /// Creates or replaces an object, checked as the Admin API checks it, and makes it live.
+    pub(crate) fn put(&mut self, kind: Kind, gateway: Option<Uuid>, written: &Value) -> Uuid {
+        self.put_with(kind, gateway, written, |_| {})
+    }
+
+    /// Makes an API key with that secret.
+    pub(crate) fn put_key(&mut self, gateway: Uuid, written: &Value, secret: &str) {
+        self.put_with(Kind::Key, Some(gateway), written, |draft| {
+            draft.set_key_hash(KeyHash::of(secret));
+        });
+    }
+
+    fn put_with(
+        &mut self,
+        kind: Kind,
+        gateway: Option<Uuid>,
+        written: &Value,
+        finish: impl FnOnce(&mut Draft),
+    ) -> Uuid {
+        let name = written["name"].as_str().unwrap_or_default();
+        let previous = self.configuration.find(kind, gateway, name).cloned();
+        let id = previous
+            .as_ref()
+            .map_or_else(Uuid::now_v7, |record| record.id);
+        let context = ValidationContext {
+            configuration: &self.configuration,
+            id,
+            gateway,
+            previous: previous.as_deref(),
+            provider_known: &|name| ai_gateway_providers::provider(name).is_some(),
+            provider_names: &[],
+        };
+        let mut draft = Draft::read(kind, written, &context).unwrap();
+        finish(&mut draft);
+        let record = Record {
+            kind,
+            id,
+            gateway,
+            name: draft.name,
+            spec: draft.spec,
+            secrets: draft.secrets,
+            revision: 0,
+            created_at_ms: 0,
+            updated_at_ms: 0,
+        };
+        let revision = self.configuration.revision() + 1;
+        self.configuration = self
+            .configuration
+            .next(revision, &[Change::Put(record)])
+            .unwrap();
+        let applied = self.registry.apply(&self.configuration);
+        assert_eq!(applied.revision, revision);
+        id
+    }
+
+    pub(crate) fn id(&self, kind: Kind, gateway: Option<Uuid>, name: &str) -> Uuid {
+        self.configuration.find(kind, gateway, name).unwrap().id
+    }
+
+    /// The id of the gateway that [`with_upstream`](Self::with_upstream) makes.
+    pub(crate) fn gateway(&self) -> Uuid {
+        self.id(Kind::Gateway, None, "gw")
+    }
+
+    /// A client without a key.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&format!("http://{}", self.address)).unwrap()
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Makes active checks until the test ends.
+    pub(crate) fn check_actively(&self) -> impl Future<Output = ()> + Send + use<> {
+        check_actively(Arc::clone(&self.registry), CancellationToken::new())
+    }
+
+    /// How the targets of `up` are.
+    pub(crate) fn health(&self) -> Vec<TargetHealth> {
+        let upstream = self.id(Kind::Upstream, Some(self.gateway()), "up");
+        self.registry.health(upstream).unwrap().targets
+    }
+
+    pub(crate) fn states(&self) -> Vec<TargetState> {
+        self.health()
+            .into_iter()
+            .map(|target| target.state)
+            .collect()
+    }
+}
+
+/// A target that leads to `stand_in`, of the given priority.
+pub(crate) fn target(stand_in: &StandIn, priority: u32) -> Value {
+    json!({ "name": stand_in.name(), "base_url": stand_in.url(), "priority": priority })
+}
+
+/// A target that speaks Anthropic's dialect.
+pub(crate) fn anthropic_target(stand_in: &StandIn, priority: u32) -> Value {
+    json!({
+        "name": stand_in.name(),
+        "base_url": stand_in.url(),
+        "path": "/v1/messages",
+        "priority": priority,
+        "headers": { "anthropic-version": "2023-06-01" },
+    })
+}
+
+/// A chat request in OpenAI's dialect.
+pub(crate) fn chat() -> Value {
+    json!({ "model": "m", "messages": [{ "role": "user", "content": "hello" }] })
+}
+
+/// The same, streamed.
+pub(crate) fn chat_stream() -> Value {
+    let mut chat = chat();
+    chat["stream"] = json!(true);
+    chat
+}
+
+/// The same in Anthropic's dialect.
+pub(crate) fn messages(stream: bool) -> Value {
+    json!({
+        "model": "m",
+        "max_tokens": 100,
+        "stream": stream,
+        "messages": [{ "role": "user", "content": "hello" }],
+    })
+}

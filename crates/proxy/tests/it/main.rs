@@ -1,0 +1,13 @@
+//! The proxy over real HTTP, between a client and stand-in providers.
+
+// Marked so that the lints know its helpers for test code too.
+#[cfg(test)]
+mod caller;
+#[cfg(test)]
+mod failover;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod routing;
+#[cfg(test)]
+mod streams;
