@@ -239,7 +239,11 @@ impl Configuration {
 
     /// Finds one of a gateway's services by its id or its name.
     pub fn service(&self, gateway: Uuid, reference: &str) -> Option<&Arc<Service>> {
-        let id = self.find(Kind::Service, Some(gateway), reference)?.id;
+        self.service_by_id(self.find(Kind::Service, Some(gateway), reference)?.id)
+    }
+
+    /// Finds a service by its id, as a rule names it.
+    pub fn service_by_id(&self, id: Uuid) -> Option<&Arc<Service>> {
         match &self.0.entries.get(&(Kind::Service, id))?.object {
             Object::Service(service) => Some(service),
             Object::Gateway(_) | Object::Upstream(_) | Object::Rule(_) | Object::Key(_) => None,

@@ -1,13 +1,13 @@
 //! The one way out: connections to targets, pooled, with TLS and a deadline.
 
-use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use dashmap::DashMap;
 use http::Uri;
 use http_body::{Frame, SizeHint};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -26,7 +26,7 @@ pub(crate) type Pool = Client<Within<HttpsConnector<HttpConnector>>, RequestBody
 #[derive(Debug)]
 pub struct Connections {
     tls: ClientConfig,
-    pools: Mutex<HashMap<PoolKey, Weak<Pool>>>,
+    pools: DashMap<PoolKey, Weak<Pool>>,
 }
 
 /// What two requests must have in common to share a connection.
@@ -68,19 +68,18 @@ impl Connections {
             .with_no_client_auth();
         Self {
             tls,
-            pools: Mutex::default(),
+            pools: DashMap::new(),
         }
     }
 
     /// The pool for `key`.
     pub(crate) fn pool(&self, key: PoolKey) -> Arc<Pool> {
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pool) = pools.get(&key).and_then(Weak::upgrade) {
+        if let Some(pool) = self.pools.get(&key).and_then(|pool| pool.upgrade()) {
             return pool;
         }
-        pools.retain(|_, pool| pool.strong_count() > 0);
+        self.pools.retain(|_, pool| pool.strong_count() > 0);
         let pool = Arc::new(self.make(key.connect));
-        pools.insert(key, Arc::downgrade(&pool));
+        self.pools.insert(key, Arc::downgrade(&pool));
         pool
     }
 

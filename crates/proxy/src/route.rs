@@ -114,9 +114,9 @@ impl Caller {
         let key = self.check_key(rules.iter().any(|rule| rule.is_public()))?;
         let of_rule = |rule: &&Arc<Rule>| {
             let is_open = rule.is_public() || key.is_none_or(|key| key.allows(rule.id()));
-            let service = configuration.service(gateway, &rule.service().to_string())?;
+            let service = configuration.service_by_id(rule.service())?;
             let upstream = self.live.upstream(service.upstream_id())?;
-            (is_open && rule.path().to_text() != "/").then(|| upstream.upstream())
+            is_open.then(|| upstream.upstream())
         };
         let mut upstreams: Vec<&Arc<Upstream>> = if rules.is_empty() {
             configuration.upstreams(gateway).iter().collect()
@@ -156,7 +156,7 @@ impl Caller {
                     });
                 }
                 let service = configuration
-                    .service(gateway, &rule.service().to_string())
+                    .service_by_id(rule.service())
                     .ok_or(Failure::Internal)?;
                 (Some(Arc::clone(service)), service.upstream_id())
             }

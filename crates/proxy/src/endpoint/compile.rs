@@ -1,0 +1,286 @@
+//! Makes targets ready to be talked to, once for each configuration.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ai_gateway_model::{Credentials, ParamLocation, Secret, SecretSource, Target, Timeouts};
+use ai_gateway_providers::{Dialect, Provider, Quirks, dialect_of_path, join_url_path, provider};
+use ai_gateway_registry::{Compile, Place};
+use ai_gateway_telemetry::{TargetIdentity, TargetMeters, Telemetry};
+use bytes::Bytes;
+use http::header::{ACCEPT_ENCODING, HeaderName, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Uri};
+
+use super::{Endpoint, EndpointLimits, Probe};
+use crate::connect::{Connections, PoolKey};
+
+/// Makes [`Endpoint`]s of what operators wrote.
+pub struct Compiler {
+    connections: Connections,
+    telemetry: Telemetry,
+    provider_base_urls: BTreeMap<String, String>,
+    read_secret: Box<ReadSecret>,
+}
+
+/// Gives the value of a secret, from wherever the operator said that it is.
+pub type ReadSecret = dyn Fn(&SecretSource) -> Result<Secret, String> + Send + Sync;
+
+impl Compiler {
+    /// `provider_base_urls` sends named providers elsewhere.
+    pub fn new(
+        connections: Connections,
+        telemetry: Telemetry,
+        provider_base_urls: BTreeMap<String, String>,
+        read_secret: Box<ReadSecret>,
+    ) -> Self {
+        Self {
+            connections,
+            telemetry,
+            provider_base_urls,
+            read_secret,
+        }
+    }
+
+    fn secret(&self, target: &Target) -> Result<Option<Secret>, String> {
+        target
+            .credentials()
+            .map(|credentials| (self.read_secret)(credentials.value()))
+            .transpose()
+    }
+
+    /// Where the target's API begins, and the path of its conversations.
+    fn place(&self, target: &Target, known: Option<&Provider>) -> (String, String) {
+        let destination = target.destination();
+        let elsewhere = destination
+            .provider()
+            .and_then(|name| self.provider_base_urls.get(name))
+            .cloned();
+        let base = elsewhere
+            .or_else(|| destination.base_url())
+            .or_else(|| known.map(|known| known.base_url.to_owned()))
+            .unwrap_or_default();
+        let path = target
+            .path()
+            .map(str::to_owned)
+            .unwrap_or_else(|| match known {
+                Some(known) => known.chat_path.to_owned(),
+                None => "/v1/chat/completions".to_owned(),
+            });
+        (base, path)
+    }
+
+    fn meters(&self, place: &Place<'_>) -> Arc<TargetMeters> {
+        let target = place.target;
+        let models = target
+            .models()
+            .iter()
+            .chain(target.default_model())
+            .chain(target.model_map().values())
+            .map(|model| model.to_shared());
+        let identity = TargetIdentity {
+            gateway: place.gateway.name().to_shared(),
+            upstream: place.upstream.name().to_shared(),
+            target: target.name().to_shared(),
+            provider: Arc::from(target.destination().label()),
+        };
+        self.telemetry.target(identity, models)
+    }
+}
+
+impl fmt::Debug for Compiler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compiler")
+            .field("provider_base_urls", &self.provider_base_urls)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Compile for Compiler {
+    type Endpoint = Endpoint;
+
+    fn compile(&self, place: &Place<'_>) -> Result<Endpoint, String> {
+        let target = place.target;
+        let known = target.destination().provider().and_then(provider);
+        let (base_url, conversation_path) = self.place(target, known);
+        let dialect = match known {
+            Some(known) => known.dialect,
+            None => dialect_of_path(&conversation_path).unwrap_or(Dialect::OpenAiChat),
+        };
+        let quirks = known.map_or(&Quirks::COMPATIBLE, |known| &known.quirks);
+        let secret = self.secret(target)?;
+        let mut headers = fixed_headers(target, known)?;
+        let shown = Shown::of(target.credentials(), secret.as_ref(), &mut headers)?;
+        let conversation_uri = shown.uri(&base_url, &conversation_path)?;
+        let timeouts = place.upstream.timeouts();
+        let key = PoolKey {
+            origin: origin(&conversation_uri)?,
+            credential: secret
+                .map(|secret| secret.fingerprint())
+                .unwrap_or_default(),
+            connect: timeouts.connect.unwrap_or(CONNECT),
+        };
+        Ok(Endpoint {
+            probe: probe(target, known, |path| shown.uri(&base_url, path))?,
+            model_map: target
+                .model_map()
+                .iter()
+                .map(|(asked, name)| (asked.to_shared(), name.to_shared()))
+                .collect(),
+            limits: limits(&timeouts),
+            pool: self.connections.pool(key),
+            meters: self.meters(place),
+            name_header: text_header(target.name()),
+            provider_header: text_header(target.destination().label()),
+            dialect,
+            quirks,
+            base_url,
+            conversation_path,
+            conversation_uri,
+            query: shown.query,
+            body_field: shown.body_field,
+            headers,
+        })
+    }
+}
+
+/// The parts of a credential that are not headers.
+#[derive(Default)]
+struct Shown {
+    query: Option<String>,
+    body_field: Option<Bytes>,
+}
+
+impl Shown {
+    fn of(
+        credentials: Option<&Credentials>,
+        secret: Option<&Secret>,
+        headers: &mut HeaderMap,
+    ) -> Result<Self, String> {
+        let mut shown = Self::default();
+        match (credentials, secret) {
+            (Some(Credentials::Header { name, .. }), Some(secret)) => {
+                headers.insert(header_name(name)?, sensitive(name, secret)?);
+            }
+            (Some(Credentials::Param { name, location, .. }), Some(secret)) => match location {
+                ParamLocation::Query => shown.query = Some(query_parameter(name, secret)),
+                ParamLocation::Body => shown.body_field = Some(json_field(name, secret)),
+            },
+            (None, _) | (_, None) => {}
+        }
+        Ok(shown)
+    }
+
+    fn uri(&self, base: &str, path: &str) -> Result<Uri, String> {
+        let mut url = join_url_path(base, path);
+        if let Some(query) = &self.query {
+            url.push(if url.contains('?') { '&' } else { '?' });
+            url.push_str(query);
+        }
+        url.parse()
+            .map_err(|_| "its base URL and path make no URL".to_owned())
+    }
+}
+
+fn limits(timeouts: &Timeouts) -> EndpointLimits {
+    EndpointLimits {
+        head: timeouts.response_head.unwrap_or(RESPONSE_HEAD),
+        first_token: timeouts.first_token.unwrap_or(FIRST_TOKEN),
+        idle: timeouts.stream_idle.unwrap_or(STREAM_IDLE),
+    }
+}
+
+/// The headers of every request to the target, but for the credential.
+fn fixed_headers(target: &Target, known: Option<&Provider>) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    // Compressed, an answer would have to be unpacked before it can be checked or translated.
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    headers.insert(
+        USER_AGENT,
+        HeaderValue::from_static(concat!("ai-gateway/", env!("CARGO_PKG_VERSION"))),
+    );
+    for (name, value) in known.map_or(&[][..], |known| known.required_headers) {
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
+    for (name, value) in target.headers() {
+        let value = HeaderValue::from_str(value)
+            .map_err(|_| format!("the header {name} has a value that HTTP does not allow"))?;
+        headers.insert(header_name(name)?, value);
+    }
+    Ok(headers)
+}
+
+fn probe(
+    target: &Target,
+    known: Option<&Provider>,
+    url: impl Fn(&str) -> Result<Uri, String>,
+) -> Result<Probe, String> {
+    let checks = target.health_checks().active().unwrap_or_default();
+    let default_path = known.map_or("/v1/models", |known| known.probe.path);
+    let default_method = known.map_or("GET", |known| known.probe.method);
+    let method = checks.method.as_deref().unwrap_or(default_method);
+    let mut headers = HeaderMap::new();
+    for (name, value) in &checks.headers {
+        let value = HeaderValue::from_str(value)
+            .map_err(|_| format!("the header {name} has a value that HTTP does not allow"))?;
+        headers.insert(header_name(name)?, value);
+    }
+    Ok(Probe {
+        method: Method::from_bytes(method.as_bytes())
+            .map_err(|_| format!("{method} is not an HTTP method"))?,
+        uri: url(checks.path.as_deref().unwrap_or(default_path))?,
+        headers,
+        expected: checks.expected_statuses,
+    })
+}
+
+fn header_name(name: &str) -> Result<HeaderName, String> {
+    HeaderName::from_bytes(name.as_bytes()).map_err(|_| format!("{name} is not a header name"))
+}
+
+/// Marked, so that no `Debug` shows it and HTTP/2 does not index it.
+fn sensitive(name: &str, secret: &Secret) -> Result<HeaderValue, String> {
+    let mut value = HeaderValue::from_str(secret.expose())
+        .map_err(|_| format!("the credential for {name} holds bytes that no header may"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn query_parameter(name: &str, secret: &Secret) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair(name, secret.expose());
+    query.finish()
+}
+
+fn json_field(name: &str, secret: &Secret) -> Bytes {
+    let (name, value) = (
+        serde_json::Value::from(name),
+        serde_json::Value::from(secret.expose()),
+    );
+    Bytes::from(format!("{name}:{value}"))
+}
+
+fn origin(uri: &Uri) -> Result<String, String> {
+    match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme), Some(authority)) => Ok(format!("{scheme}://{authority}")),
+        _ => Err("it has neither a provider nor a base URL with a host".to_owned()),
+    }
+}
+
+/// A name as a header's value; names that HTTP cannot carry are left empty.
+fn text_header(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+/// Name look-up, TCP and TLS.
+const CONNECT: Duration = Duration::from_secs(3);
+/// A plain answer's head comes only when the whole answer has been generated.
+const RESPONSE_HEAD: Duration = Duration::from_secs(300);
+/// A long prompt takes its time before the first token.
+const FIRST_TOKEN: Duration = Duration::from_secs(60);
+/// Providers send pings well within this.
+const STREAM_IDLE: Duration = Duration::from_secs(60);
