@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::clients::{Whole, read_anthropic_stream, read_openai_stream};
-use crate::setup::{ANTHROPIC, OPENAI, relay};
+use crate::setup::{ANTHROPIC, GEMINI, OPENAI, RESPONSES, relay};
 use crate::streams::{Piece, anthropic_stream, has_calls, openai_stream};
 
 /// One thing said in a conversation, as both dialects can say it.
@@ -216,6 +216,27 @@ proptest! {
         prop_assert_eq!(relayed.fault, None);
         let stop = if has_calls(&answer) { "tool_use" } else { "end_turn" };
         prop_assert_eq!(read_anthropic_stream(&relayed.bytes), expected(&answer, stop));
+    }
+
+    /// Not so through Google's dialect, which tells calls apart by order, not by identifier.
+    #[test]
+    fn a_conversation_survives_the_way_to_responses_and_back(said in conversation()) {
+        let there = OPENAI.encode(RESPONSES, &openai_body(&said)).unwrap();
+        prop_assert_eq!(&there.dropped, &Vec::<String>::new());
+        let back = RESPONSES.encode(OPENAI, &there.body.into_bytes()).unwrap();
+        prop_assert_eq!(read_openai(&back.body.into_bytes()), said);
+    }
+
+    #[test]
+    fn a_stream_survives_the_way_through_every_dialect(answer in answer()) {
+        let stop = if has_calls(&answer) { "tool_calls" } else { "stop" };
+        for via in [GEMINI, RESPONSES, ANTHROPIC] {
+            let there = relay(&via.exchange(ANTHROPIC, true), [anthropic_stream(&answer)]);
+            prop_assert_eq!(there.fault, None);
+            let back = relay(&OPENAI.exchange(via, true), [there.bytes]);
+            prop_assert_eq!(back.fault, None);
+            prop_assert_eq!(read_openai_stream(&back.bytes), expected(&answer, stop));
+        }
     }
 
     /// The reason for the end is what a client takes for proof that nothing is missing.
