@@ -117,6 +117,10 @@ struct RunArgs {
     /// Only cases whose names begin so; `rest` is start, size and memory.
     #[arg(long, value_delimiter = ',')]
     cases: Vec<String>,
+    /// Also measures the gateway with 10,000 upstreams and 100,000 keys; setting that up takes
+    /// minutes.
+    #[arg(long)]
+    grown: bool,
     /// Where to draw the plots.
     #[arg(long)]
     plots: Option<PathBuf>,
@@ -211,8 +215,17 @@ fn measure(args: &RunArgs) -> anyhow::Result<bool> {
     let peers = prepare(args, &setup, &mut record, &terminal)?;
     ensure!(!peers.is_empty(), "no peer to measure");
     let direct = peers::direct(provider.address);
-    let measured =
-        Run::new(plan(args), setup, &mut provider, &mut record, &terminal).measure(&direct, &peers);
+    let large = if args.grown {
+        terminal.step("configuring 10,000 upstreams and 100,000 keys");
+        Some(peers::large(&setup)?)
+    } else {
+        None
+    };
+    let measured = Run::new(plan(args), setup, &mut provider, &mut record, &terminal).measure(
+        &direct,
+        &peers,
+        large.as_ref(),
+    );
     let path = save(&record, &args.place.directory)?;
     measured?;
     show(&record, args.plots.as_deref(), &terminal)?;

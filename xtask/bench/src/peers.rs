@@ -122,6 +122,19 @@ pub(crate) const KNOWN: &[(&str, Prepare)] = &[
     ("litellm", litellm::prepare),
 ];
 
+/// The gateway with 10,000 upstreams and 100,000 keys beside those in use.
+///
+/// # Errors
+///
+/// When it is not built or refuses its configuration.
+pub(crate) fn large(setup: &Setup) -> anyhow::Result<Peer> {
+    let size = gateway::Size {
+        upstreams: 10_000,
+        keys: 100_000,
+    };
+    gateway::prepare_sized(setup, "gateway-large", size)
+}
+
 /// What sets the peer `name` up.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! The rounds of a run: in each, every case puts its load on one peer after the other, so that what
 //! the machine does besides meets all of them alike.
 
+mod growth;
 mod rest;
 
 use std::{collections::BTreeSet, time::Duration};
@@ -79,11 +80,20 @@ impl<'a> Run<'a> {
     /// # Errors
     ///
     /// When the stand-in is gone.
-    pub(crate) fn measure(&mut self, direct: &Peer, peers: &[Peer]) -> anyhow::Result<()> {
+    pub(crate) fn measure(
+        &mut self,
+        direct: &Peer,
+        peers: &[Peer],
+        large: Option<&Peer>,
+    ) -> anyhow::Result<()> {
         for round in 0..self.plan.rounds {
             self.round = round;
             if self.plan.wants("rest") {
                 peers.iter().for_each(|peer| self.rest(peer));
+            }
+            let own = peers.iter().find(|peer| peer.name == "gateway");
+            if let Some(own) = own.filter(|_| self.plan.wants("growth")) {
+                self.growth(own, large);
             }
             let cases: Vec<Case> = CASES
                 .iter()

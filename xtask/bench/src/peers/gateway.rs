@@ -18,11 +18,11 @@ use crate::{
 
 /// How much is configured beside what the requests use.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Size {
+pub(super) struct Size {
     /// Upstreams that no request asks for.
-    pub(crate) upstreams: usize,
+    pub(super) upstreams: usize,
     /// Keys that no request has.
-    pub(crate) keys: usize,
+    pub(super) keys: usize,
 }
 
 /// Sets the gateway up through its Admin API, once; every start then finds its store.
@@ -46,7 +46,7 @@ pub(super) fn prepare(setup: &Setup) -> anyhow::Result<Peer> {
 /// # Errors
 ///
 /// As for [`prepare`].
-pub(crate) fn prepare_sized(setup: &Setup, name: &str, size: Size) -> anyhow::Result<Peer> {
+pub(super) fn prepare_sized(setup: &Setup, name: &str, size: Size) -> anyhow::Result<Peer> {
     let program = setup.binaries.join("gateway-server");
     if !program.exists() {
         bail!("{} is not built", program.display());
@@ -87,12 +87,10 @@ pub(crate) fn prepare_sized(setup: &Setup, name: &str, size: Size) -> anyhow::Re
 
 /// Writes the configuration and returns the key that requests carry.
 fn configure(admin: SocketAddr, size: Size) -> anyhow::Result<String> {
-    load::run(Duration::from_secs(600), async {
+    load::run(SETUP_LIMIT, async {
         let mut api = Api::connect(admin).await?;
-        let base = "/api/v1/gateways";
-        api.post(base, &json!({"name": "bench", "default": true}))
-            .await?;
-        let base = format!("{base}/bench");
+        // A new store has this gateway.
+        let base = "/api/v1/gateways/default";
         let upstreams = [
             upstream("openai-pool", "openai", SAME_MODEL),
             upstream("anthropic-pool", "anthropic", TRANSLATED_MODEL),
@@ -143,6 +141,9 @@ fn upstream(name: &str, provider: &str, model: &str) -> Value {
         "health_checks": {"passive": true, "threshold": 3, "interval": 60},
     })
 }
+
+/// A large configuration is written object by object.
+const SETUP_LIMIT: Duration = Duration::from_secs(1200);
 
 /// The Admin API over one connection.
 struct Api {
