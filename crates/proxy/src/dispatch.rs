@@ -100,6 +100,11 @@ impl Dispatch<'_> {
                 // Not this target's fault, and nothing it was asked: its lease goes back unjudged.
                 continue;
             }
+            if self.call.surface.is_conversation() && lease.model().is_none() {
+                // The client named no model and this target has no default one.
+                self.tried.lacks_model = true;
+                continue;
+            }
             match self.ask(lease).await {
                 Asked::Answered(answered) => return Ok(answered),
                 Asked::Elsewhere => {}
@@ -266,6 +271,8 @@ struct Tried {
     rate_limited: usize,
     model_missing: usize,
     retry_after: Option<Duration>,
+    /// A target was passed over because neither it nor the client names a model.
+    lacks_model: bool,
     /// The first target's dialect that has no words for the request.
     unsayable: Option<EncodeError>,
 }
@@ -288,6 +295,7 @@ impl Tried {
                 (Some(EncodeError { field, message }), _) => {
                     Failure::InvalidField { field, message }
                 }
+                (None, _) if self.lacks_model => Failure::ModelRequired,
                 (None, Some(nothing)) => no_target(&nothing, call),
                 (None, None) => Failure::Internal,
             };

@@ -196,8 +196,12 @@ fn write_thinking(answer: &Answer<'_>, out: &mut Writer) {
                 Content::Thinking {
                     text,
                     signature: Some(signature),
-                } => write_thinking_block(text, signature, out),
-                Content::Redacted(data) => write_redacted_block(data, out),
+                } => {
+                    out.object(|out| write_thinking_block(text, signature, out));
+                }
+                Content::Redacted(data) => {
+                    out.object(|out| write_redacted_block(data, out));
+                }
                 _ => {}
             }
         }
@@ -205,16 +209,12 @@ fn write_thinking(answer: &Answer<'_>, out: &mut Writer) {
 }
 
 pub(super) fn write_thinking_block(text: &Text<'_>, signature: &Text<'_>, out: &mut Writer) {
-    out.object(|out| {
-        out.key("type").str("thinking");
-        out.key("thinking").text(text);
-        out.key("signature").text(signature);
-    });
+    out.key("type").str("thinking");
+    out.key("thinking").text(text);
+    out.key("signature").text(signature);
 }
 
 pub(super) fn write_redacted_block(data: &Text<'_>, out: &mut Writer) {
-    out.object(|out| {
-        out.key("type").str("redacted_thinking");
-        out.key("data").text(data);
-    });
+    out.key("type").str("redacted_thinking");
+    out.key("data").text(data);
 }

@@ -56,7 +56,7 @@ impl Compiler {
         let elsewhere = destination
             .provider()
             .and_then(|name| self.provider_base_urls.get(name))
-            .cloned();
+            .map(|url| elsewhere(url, known));
         let base = elsewhere
             .or_else(|| destination.base_url())
             .or_else(|| known.map(|known| known.base_url.to_owned()))
@@ -180,6 +180,17 @@ impl Shown {
         }
         url.parse()
             .map_err(|_| "its base URL and path make no URL".to_owned())
+    }
+}
+
+/// Where a named provider is sent instead of home. A URL without a path takes the place of the
+/// provider's host alone: what listens there answers under the provider's own paths.
+fn elsewhere(url: &str, known: Option<&Provider>) -> String {
+    let has_path = url.parse::<Uri>().is_ok_and(|uri| uri.path() != "/");
+    let own = known.and_then(|known| known.base_url.parse::<Uri>().ok());
+    match own {
+        Some(own) if !has_path => join_url_path(url, own.path()),
+        Some(_) | None => url.to_owned(),
     }
 }
 

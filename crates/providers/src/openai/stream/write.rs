@@ -21,6 +21,7 @@ pub(crate) struct Writer {
     usage: Usage,
     /// Thinking since the last signature.
     thinking: HeldText,
+    thinking_blocks: u64,
     /// For each call, whether any of its input has come.
     calls: Vec<bool>,
     /// Why the answer ended; said only once it is known to be whole.
@@ -38,6 +39,7 @@ impl Writer {
             shows_usage: exchange.shows_usage,
             usage: Usage::default(),
             thinking: HeldText::default(),
+            thinking_blocks: 0,
             calls: Vec::new(),
             finish: None,
         }
@@ -68,9 +70,9 @@ impl Writer {
             }
             Event::Signature(signature) => {
                 let text = self.thinking.take();
-                self.thinking_blocks(|out| write_thinking_block(&text, &signature, out));
+                self.thinking_block(|out| write_thinking_block(&text, &signature, out));
             }
-            Event::Redacted(data) => self.thinking_blocks(|out| write_redacted_block(&data, out)),
+            Event::Redacted(data) => self.thinking_block(|out| write_redacted_block(&data, out)),
             Event::ToolBegin { slot, id, name } => self.begin_call(slot, id, name),
             Event::ToolInput { slot, piece } => self.call_input(slot, &piece),
             Event::ToolEnd { slot } => {
@@ -122,9 +124,17 @@ impl Writer {
         self.out.frame("},\"finish_reason\":null}]}\n\n");
     }
 
-    fn thinking_blocks(&mut self, block: impl FnOnce(&mut json::Writer)) {
+    /// Writes a whole block; clients that put lists together look for an index in each entry.
+    fn thinking_block(&mut self, fields: impl FnOnce(&mut json::Writer)) {
+        let index = self.thinking_blocks;
+        self.thinking_blocks += 1;
         self.delta(|out| {
-            out.key("thinking_blocks").array(block);
+            out.key("thinking_blocks").array(|out| {
+                out.object(|out| {
+                    out.key("index").number(index);
+                    fields(out);
+                });
+            });
         });
     }
 
