@@ -1,7 +1,7 @@
 //! Says in the balancer's words what the operator said in the model's.
 
 use ai_gateway_balancer::{Admin, Algorithm, Event, Plan, Settings, State, Target, Transition};
-use ai_gateway_model::{self as model, HealthChecks, Name};
+use ai_gateway_model::{self as model, HealthChecks, Name, PassiveChecks, SuccessRate};
 use tracing::{debug, info, warn};
 
 use crate::fleet::TargetState;
@@ -17,8 +17,7 @@ pub(crate) fn rules<E>(upstream: &model::Upstream) -> Plan<E> {
             model::ModelFallback::Reject => ai_gateway_balancer::ModelFallback::Reject,
         });
     if let Some(percent) = upstream.health_checks().passive().max_ejected_percent {
-        let percent = u16::try_from(percent).unwrap_or(100).min(100);
-        plan = plan.max_ejected(f32::from(percent) / 100.0);
+        plan = plan.max_ejected(share(percent));
     }
     plan
 }
@@ -66,13 +65,7 @@ fn settings(checks: &HealthChecks) -> Settings {
         .threshold(checks.threshold())
         .interval(checks.interval())
         .fall(checks.unhealthy_threshold());
-    let passive = checks.passive();
-    if let Some(base) = passive.base_ejection {
-        settings = settings.base_ejection(base);
-    }
-    if let Some(ramp) = passive.ramp {
-        settings = settings.ramp(ramp, RAMP_FROM);
-    }
+    settings = passively(settings, &checks.passive());
     if let Some(active) = active {
         if let Some(timeout) = active.timeout {
             settings = settings.check_timeout(timeout);
@@ -82,6 +75,42 @@ fn settings(checks: &HealthChecks) -> Settings {
         }
     }
     settings
+}
+
+/// How the outcomes of requests are judged; what the operator left out keeps its default.
+fn passively(mut settings: Settings, passive: &PassiveChecks) -> Settings {
+    if let Some(base) = passive.base_ejection {
+        settings = settings.base_ejection(base);
+    }
+    if let Some(longest) = passive.max_ejection {
+        settings = settings.ejection_cap(longest);
+    }
+    if let Some(ramp) = passive.ramp {
+        settings = settings.ramp(ramp, RAMP_FROM);
+    }
+    if let Some(longest) = passive.max_retry_after {
+        settings = settings.retry_after_cap(longest);
+    }
+    match passive.success_rate {
+        None => {}
+        Some(SuccessRate::Off) => settings = settings.without_success_rate(),
+        Some(SuccessRate::AtLeast {
+            percent,
+            samples,
+            span,
+        }) => {
+            settings = settings.success_rate(share(percent), samples, span);
+        }
+    }
+    if let Some(may) = passive.active_can_restore {
+        settings = settings.active_can_restore(may);
+    }
+    settings
+}
+
+/// A percentage as a part of one.
+fn share(percent: u32) -> f32 {
+    f32::from(u16::try_from(percent).unwrap_or(100).min(100)) / 100.0
 }
 
 /// What requests should have in common to meet at one target of `algorithm`.
