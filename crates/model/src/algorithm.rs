@@ -19,8 +19,10 @@ pub enum Algorithm {
     Weighted,
     /// The one with the fewest requests under way for its weight.
     LeastConnections,
-    /// The less busy of two drawn at random.
+    /// One drawn at random, in proportion to the weights.
     Random,
+    /// The less busy of two drawn at random.
+    P2c,
     /// The one expected to deliver its tokens soonest.
     TokenLatency,
     /// The one with the shortest recent time to the first token, times its load.
@@ -45,6 +47,7 @@ impl Algorithm {
             Self::Weighted => "weighted",
             Self::LeastConnections => "least-connections",
             Self::Random => "random",
+            Self::P2c => "p2c",
             Self::TokenLatency => "token-latency",
             Self::PeakEwma => "peak-ewma",
             Self::ConsistentHash => "consistent-hash",
@@ -99,7 +102,7 @@ const SPELLINGS: [(&str, Algorithm); 16] = [
     ("least-connection", Algorithm::LeastConnections),
     ("least-conn", Algorithm::LeastConnections),
     ("random", Algorithm::Random),
-    ("p2c", Algorithm::Random),
+    ("p2c", Algorithm::P2c),
     ("token-latency", Algorithm::TokenLatency),
     ("peak-ewma", Algorithm::PeakEwma),
     ("consistent-hash", Algorithm::ConsistentHash),
