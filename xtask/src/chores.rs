@@ -1,5 +1,6 @@
 //! The steps of `test` and `lint`: what each runs, in which order, and the summary of them all.
 
+use std::ops::AddAssign;
 use std::process::Command;
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ pub(crate) enum Chore {
     Doctests,
     /// The OpenAI and Anthropic clients for Python are served as by the providers themselves
     Clients,
-    /// The multi-provider example runs to its end
+    /// The examples run to their end
     Example,
 }
 
@@ -77,14 +78,20 @@ impl Chore {
         }
     }
 
-    fn run(self, workspace: &Workspace) -> Result<Counted> {
+    fn run(self, workspace: &Workspace) -> Result<Outcome> {
         match self {
             Self::Fmt => cargo(workspace, self, "fmt --all --check"),
-            Self::Tidy => pass_if(report::problems(&tidy::check(workspace)?)),
+            Self::Tidy => Ok(Outcome::of(
+                report::problems(&tidy::check(workspace)?),
+                Counted::default(),
+            )),
             Self::Layers => {
                 let findings = layers::check(workspace)?;
                 report::line(&findings.table);
-                pass_if(report::problems(&findings.problems))
+                Ok(Outcome::of(
+                    report::problems(&findings.problems),
+                    Counted::default(),
+                ))
             }
             Self::Clippy => cargo(
                 workspace,
@@ -106,12 +113,9 @@ impl Chore {
             Self::Doctests => cargo(workspace, self, "test --workspace --doc"),
             Self::Clients => clients::run(workspace),
             Self::Example => {
-                let mut example = Command::new(workspace.built("examples/multi-provider"));
-                // With keys in the environment it would leave this machine.
-                example
-                    .env_remove("OPENAI_API_KEY")
-                    .env_remove("ANTHROPIC_API_KEY");
-                run_command(workspace, self.name(), example)
+                let mut outcome = run_example(workspace, "multi-provider")?;
+                outcome += run_example(workspace, "balancer-only")?;
+                Ok(outcome)
             }
         }
     }
@@ -119,6 +123,34 @@ impl Chore {
     /// Whether it runs programs that [`Chore::Build`] builds.
     fn needs_build(self) -> bool {
         matches!(self, Self::Clients | Self::Example)
+    }
+}
+
+/// How a step went.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outcome {
+    is_ok: bool,
+    tests: Counted,
+}
+
+impl Outcome {
+    fn of(is_ok: bool, mut tests: Counted) -> Self {
+        // A step that fails counts as a failure in the closing line, whatever it is that failed.
+        if !is_ok && tests.failed == 0 {
+            tests.failed = 1;
+        }
+        Self { is_ok, tests }
+    }
+
+    pub(crate) fn is_ok(self) -> bool {
+        self.is_ok
+    }
+}
+
+impl AddAssign for Outcome {
+    fn add_assign(&mut self, other: Self) {
+        self.is_ok &= other.is_ok;
+        self.tests += other.tests;
     }
 }
 
@@ -150,29 +182,37 @@ pub(crate) fn run_all(workspace: &Workspace, chores: &[Chore]) -> Result<bool> {
             chore.name()
         ));
         let began = now();
-        let outcome = chore.run(workspace);
-        let time = seconds(began.elapsed());
-        let (result, counted) = match outcome {
-            Ok(counted) => ("ok", counted),
-            Err(error) => {
-                report::line(&format!("error: {error:#}"));
-                failed.push(chore.name());
-                ("FAILED", counted_failure())
-            }
+        let is_stale = chore.needs_build() && failed.contains(&Chore::Build.name());
+        let run = if is_stale {
+            stale()
+        } else {
+            chore.run(workspace)
         };
+        let outcome = run.unwrap_or_else(|error| {
+            report::line(&format!("error: {error:#}"));
+            Outcome::of(false, Counted::default())
+        });
+        let time = seconds(began.elapsed());
+        let result = if outcome.is_ok { "ok" } else { "FAILED" };
+        if !outcome.is_ok {
+            failed.push(chore.name());
+        }
         report::line(&format!(
             "[{}/{}] {}: {result}, {time}",
             index + 1,
             chores.len(),
             chore.name()
         ));
-        let count = if counted == Counted::default() {
+        let count = if outcome.tests == Counted::default() {
             String::new()
         } else {
-            counted.passed.to_string()
+            format!(
+                "{} passed, {} failed",
+                outcome.tests.passed, outcome.tests.failed
+            )
         };
         summary.add_row([chore.name(), result, &time, &count]);
-        tests += counted;
+        tests += outcome.tests;
     }
     report::line(&format!("\n{}\n", summary.trim_fmt()));
     report::line(&format!("total {}", seconds(started.elapsed())));
@@ -185,24 +225,22 @@ pub(crate) fn run_all(workspace: &Workspace, chores: &[Chore]) -> Result<bool> {
     Ok(failed.is_empty())
 }
 
-/// What a step that failed adds to the closing line, whatever it is that failed in it.
-fn counted_failure() -> Counted {
-    Counted {
-        passed: 0,
-        failed: 1,
-    }
+/// Keeps a step from running what an earlier build has left.
+fn stale() -> Result<Outcome> {
+    bail!("there is nothing to run: the build failed")
 }
 
-fn pass_if(passed: bool) -> Result<Counted> {
-    if passed {
-        Ok(Counted::default())
-    } else {
-        bail!("problems were found")
-    }
+fn run_example(workspace: &Workspace, name: &str) -> Result<Outcome> {
+    let mut example = Command::new(workspace.built("examples").join(name));
+    // With keys in the environment it would leave this machine.
+    example
+        .env_remove("OPENAI_API_KEY")
+        .env_remove("ANTHROPIC_API_KEY");
+    run_command(workspace, name, example)
 }
 
 /// Uses nextest where it is installed, for its speed and its time limits, else cargo's own runner.
-fn run_tests(workspace: &Workspace) -> Result<Counted> {
+fn run_tests(workspace: &Workspace) -> Result<Outcome> {
     let has_nextest = Command::new("cargo")
         .args(["nextest", "--version"])
         .output();
@@ -220,7 +258,7 @@ fn run_tests(workspace: &Workspace) -> Result<Counted> {
     )
 }
 
-fn cargo(workspace: &Workspace, chore: Chore, arguments: &str) -> Result<Counted> {
+fn cargo(workspace: &Workspace, chore: Chore, arguments: &str) -> Result<Outcome> {
     let mut command = Command::new("cargo");
     command
         .args(arguments.split_whitespace())
@@ -229,18 +267,24 @@ fn cargo(workspace: &Workspace, chore: Chore, arguments: &str) -> Result<Counted
 }
 
 /// Runs `command` in the workspace's folder and counts the tests that it tells of.
+///
+/// A command that ends with another status than 0 is an outcome; one that does not start, or does not
+/// end, is an error.
 pub(crate) fn run_command(
     workspace: &Workspace,
     name: &str,
     mut command: Command,
-) -> Result<Counted> {
+) -> Result<Outcome> {
     command.current_dir(workspace.root());
     let log = workspace
         .target_dir()
         .join("xtask")
         .join(format!("{name}.log"));
-    let lines = command::run(command, &log, STEP_LIMIT)?.successful()?;
-    Ok(tests_counted::count(&lines))
+    let finished = command::run(command, &log, STEP_LIMIT)?;
+    Ok(Outcome::of(
+        finished.status.success(),
+        tests_counted::count(&finished.lines),
+    ))
 }
 
 /// The longest a step may take: the whole has to fit into an hour on two cores.

@@ -5,14 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
-use crate::chores::run_command;
-use crate::tests_counted::Counted;
+use crate::chores::{Outcome, run_command};
 use crate::workspace::Workspace;
 
 /// Runs the checks, installing the clients first unless they are there.
-pub(crate) fn run(workspace: &Workspace) -> Result<Counted> {
+pub(crate) fn run(workspace: &Workspace) -> Result<Outcome> {
     let folder = workspace.root().join("crates/testkit/clients");
     let python = prepare(workspace, &folder.join("requirements.txt"))?;
     let mut checks = Command::new(python);
@@ -39,7 +38,7 @@ fn prepare(workspace: &Workspace, requirements: &Path) -> Result<PathBuf> {
     }
     let mut make = Command::new("python3");
     make.args(["-m", "venv", "--clear"]).arg(&environment);
-    run_command(workspace, "clients-venv", make).context("python3 makes no environment")?;
+    set_up(workspace, "clients-venv", make).context("python3 makes no environment")?;
     let mut install = Command::new(&python);
     install.args([
         "-m",
@@ -50,7 +49,14 @@ fn prepare(workspace: &Workspace, requirements: &Path) -> Result<PathBuf> {
         "-r",
     ]);
     install.arg(requirements);
-    run_command(workspace, "clients-install", install).context("the clients were not installed")?;
+    set_up(workspace, "clients-install", install).context("the clients were not installed")?;
     fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
     Ok(python)
+}
+
+fn set_up(workspace: &Workspace, name: &str, command: Command) -> Result<()> {
+    if run_command(workspace, name, command)?.is_ok() {
+        return Ok(());
+    }
+    bail!("{name} failed")
 }

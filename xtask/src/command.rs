@@ -21,16 +21,6 @@ pub(crate) struct Finished {
     pub(crate) status: ExitStatus,
 }
 
-impl Finished {
-    /// The lines, if the command succeeded.
-    pub(crate) fn successful(self) -> Result<Vec<String>> {
-        if self.status.success() {
-            return Ok(self.lines);
-        }
-        bail!("the command failed: {}", self.status)
-    }
-}
-
 /// Runs `command` to its end, at most for `limit`.
 ///
 /// On a terminal a spinner shows its last line, and all of it only if it fails; elsewhere every line
@@ -233,7 +223,6 @@ mod tests {
         lines.sort();
         assert_eq!(lines, ["one", "two"]);
         assert_eq!(finished.status.code(), Some(3));
-        assert!(finished.successful().is_err());
     }
 
     #[test]

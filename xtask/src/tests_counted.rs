@@ -17,23 +17,33 @@ impl AddAssign for Counted {
 }
 
 /// Adds up the closing lines of cargo's own runner, of nextest and of the Python clients' checks.
+///
+/// Where nextest closes, its line alone counts: it prints the runner's own lines of tests that failed.
 pub(crate) fn count(lines: &[String]) -> Counted {
+    let is_nextest = |line: &&str| line.starts_with("Summary [");
+    let closings: Vec<&str> = lines.iter().map(|line| line.trim_start()).collect();
+    let closings: Vec<&str> = if closings.iter().any(is_nextest) {
+        closings.into_iter().filter(is_nextest).collect()
+    } else {
+        closings
+            .into_iter()
+            .filter(|line| is_closing(line))
+            .collect()
+    };
     let mut sum = Counted::default();
-    for line in lines {
-        let closing = line.trim_start();
-        let is_closing = closing.starts_with("test result:")
-            || closing.starts_with("Summary [")
-            || closing.ends_with(" failed")
-                && closing.starts_with(|first: char| first.is_ascii_digit());
-        if is_closing {
-            let number = |word| number_before(closing, word).unwrap_or(0);
-            sum += Counted {
-                passed: number("passed"),
-                failed: number("failed") + number("timed"),
-            };
-        }
+    for closing in closings {
+        let number = |word| number_before(closing, word).unwrap_or(0);
+        sum += Counted {
+            passed: number("passed"),
+            failed: number("failed") + number("timed"),
+        };
     }
     sum
+}
+
+fn is_closing(line: &str) -> bool {
+    line.starts_with("test result:")
+        || line.ends_with(" failed") && line.starts_with(|first: char| first.is_ascii_digit())
 }
 
 fn number_before(line: &str, word: &str) -> Option<u64> {
@@ -75,6 +85,22 @@ mod tests {
             2,
         );
         check("12 passed, 1 failed", 12, 1);
+    }
+
+    #[test]
+    fn what_nextest_repeats_of_failed_tests_does_not_count_twice() {
+        let lines = [
+            "    test result: FAILED. 0 passed; 1 failed; 0 ignored",
+            "     Summary [   3.2s] 70 tests run: 69 passed, 1 failed, 0 skipped",
+        ];
+        let counted = count(&lines.map(str::to_owned));
+        assert_eq!(
+            counted,
+            Counted {
+                passed: 69,
+                failed: 1
+            }
+        );
     }
 
     #[test]
