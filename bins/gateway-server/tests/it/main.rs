@@ -5,4 +5,6 @@ mod errors;
 #[cfg(test)]
 mod gateway;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod restart;
