@@ -127,3 +127,37 @@ proptest! {
         prop_assert!(Intake::read(Surface::Other, &body).is_ok());
     }
 }
+
+#[test]
+fn depth_without_end_is_refused_or_passed_on() {
+    let depth = 20_000;
+    let deep = |open: &str, close: &str| [open.repeat(depth), close.repeat(depth)].concat();
+    let result = deep(
+        "[{\"type\":\"tool_result\",\"tool_use_id\":\"a\",\"content\":",
+        "}]",
+    )
+    .replacen(":}", ":\"x\"}", 1);
+    let value = deep("[", "]");
+    let bodies = [
+        format!(
+            r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":{result}}}]}}"#
+        ),
+        format!(
+            r#"{{"model":"m","max_tokens":9,"messages":{value},"input":{value},"contents":{value}}}"#
+        ),
+        format!(
+            r#"{{"model":"m","max_tokens":9,"tools":{value},"messages":[],"input":[],"contents":[]}}"#
+        ),
+    ];
+    for from in SIDES {
+        for to in SIDES {
+            for body in &bodies {
+                let body = Bytes::from(body.clone());
+                assert!(Intake::read(from.surface, &body).is_ok());
+                if let Ok(encoded) = from.encode(to, &body) {
+                    assert!(from.dialect == to.dialect && !encoded.body.is_empty());
+                }
+            }
+        }
+    }
+}

@@ -27,7 +27,7 @@ pub(crate) fn read_request(body: &str) -> Result<Request<'_>, EncodeError> {
         match name.as_ref() {
             "system" => {
                 let mut blocks = Vec::new();
-                read_content(raw, &name, &mut blocks, |_| Place::System)?;
+                read_content(raw, &name, &mut blocks, |_| Place::System, Results::Refused)?;
                 let role = Role::System;
                 request.turns.insert(0, Turn { role, blocks });
             }
@@ -178,8 +178,22 @@ fn read_message<'a>(index: usize, message: &Object<'a>) -> Result<Turn<'a>, Enco
     let Some(content) = message.get("content") else {
         return Err(EncodeError::new(at, "is required"));
     };
-    read_content(content, &at, &mut blocks, |part| Place::Part(index, part))?;
+    read_content(
+        content,
+        &at,
+        &mut blocks,
+        |part| Place::Part(index, part),
+        Results::Allowed,
+    )?;
     Ok(Turn { role, blocks })
+}
+
+/// Whether content may hold results of tools. Results may not hold results, or their depth would
+/// be the caller's to choose.
+#[derive(Clone, Copy)]
+enum Results {
+    Allowed,
+    Refused,
 }
 
 /// Reads content: a string, or an array of blocks.
@@ -188,6 +202,7 @@ fn read_content<'a>(
     at: impl Display,
     blocks: &mut Vec<Block<'a>>,
     place: impl Fn(usize) -> Place,
+    results: Results,
 ) -> Result<(), EncodeError> {
     if let Some(text) = Text::of(raw) {
         blocks.push(Block::new(place(0), Content::Text(text)));
@@ -198,6 +213,14 @@ fn read_content<'a>(
     }
     for (index, object) in expect::objects(raw, at, &place)?.iter().enumerate() {
         let place = place(index);
+        if matches!(results, Results::Refused)
+            && object.string("type").as_deref() == Some("tool_result")
+        {
+            return Err(EncodeError::new(
+                place,
+                "the result of a tool may not hold another",
+            ));
+        }
         let mut block = Block::new(place, read_block(place, object)?);
         block.cache = cache_mark(object);
         blocks.push(block);
@@ -243,9 +266,8 @@ fn read_block<'a>(place: Place, block: &Object<'a>) -> Result<Content<'a>, Encod
             let mut content = Vec::with_capacity(1);
             if let Some(raw) = block.get("content") {
                 // A fault inside is told by the block that holds it.
-                read_content(raw, format_args!("{place}.content"), &mut content, |_| {
-                    place
-                })?;
+                let at = format_args!("{place}.content");
+                read_content(raw, at, &mut content, |_| place, Results::Refused)?;
             }
             Ok(Content::ToolResult {
                 id: expect::required_string(block, "tool_use_id", place)?,

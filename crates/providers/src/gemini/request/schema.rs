@@ -9,12 +9,15 @@ use crate::json::{Object, Text, Writer, items};
 /// Rewrites a schema of OpenAPI's subset: types in capitals, and `nullable` beside the type.
 pub(super) fn json_schema(raw: &RawValue) -> Cow<'static, str> {
     let mut out = Writer::with_capacity(raw.get().len());
-    write(raw, &mut out);
+    write(raw, DEPTH_LIMIT, &mut out);
     Cow::Owned(out.into_string())
 }
 
-fn write(raw: &RawValue, out: &mut Writer) {
-    let Some(schema) = Object::of(raw) else {
+/// Schemas nested deeper stay as they are.
+const DEPTH_LIMIT: usize = 64;
+
+fn write(raw: &RawValue, depth: usize, out: &mut Writer) {
+    let (Some(schema), Some(depth)) = (Object::of(raw), depth.checked_sub(1)) else {
         out.raw(raw);
         return;
     };
@@ -24,12 +27,12 @@ fn write(raw: &RawValue, out: &mut Writer) {
             match name {
                 "nullable" => {}
                 "type" => write_type(raw, is_nullable, out.key(name)),
-                "items" => write(raw, out.key(name)),
-                "properties" => write_each(raw, out.key(name)),
+                "items" => write(raw, depth, out.key(name)),
+                "properties" => write_each(raw, depth, out.key(name)),
                 "anyOf" => {
                     let schemas = items(raw).unwrap_or_default();
                     out.key(name)
-                        .array(|out| schemas.into_iter().for_each(|raw| write(raw, out)));
+                        .array(|out| schemas.into_iter().for_each(|raw| write(raw, depth, out)));
                 }
                 _ => {
                     out.key(name).raw(raw);
@@ -54,14 +57,14 @@ fn write_type(raw: &RawValue, is_nullable: bool, out: &mut Writer) {
     }
 }
 
-fn write_each(raw: &RawValue, out: &mut Writer) {
+fn write_each(raw: &RawValue, depth: usize, out: &mut Writer) {
     let Some(properties) = Object::of(raw) else {
         out.raw(raw);
         return;
     };
     out.object(|out| {
         for (name, raw) in properties.iter() {
-            write(raw, out.key(name));
+            write(raw, depth, out.key(name));
         }
     });
 }
@@ -70,6 +73,13 @@ fn write_each(raw: &RawValue, out: &mut Writer) {
 mod tests {
     use super::json_schema;
     use crate::json::parse_raw;
+
+    #[test]
+    fn a_schema_without_end_stays_as_it_is_from_some_depth_on() {
+        let depth = 50_000;
+        let schema = "{\"items\":".repeat(depth) + "{\"type\":\"STRING\"}" + &"}".repeat(depth);
+        assert_eq!(json_schema(parse_raw(&schema).unwrap()), schema);
+    }
 
     #[test]
     fn types_lose_their_capitals_and_null_becomes_a_type() {
