@@ -49,7 +49,8 @@ pub struct Encoded {
     /// Google's dialect the path names the model, and a response is not created where chat
     /// completions are. `None`: to the target's own path.
     pub path: Option<String>,
-    /// Fields of the request that the target can't be told, for `x-gateway-dropped`.
+    /// Fields of the request that the target can't be told, for `x-gateway-dropped`: at most 32,
+    /// each of at most 64 letters, digits and `_-.[]`.
     pub dropped: Vec<String>,
     /// What brings the answer back.
     pub exchange: Exchange,
@@ -236,13 +237,23 @@ pub(crate) struct Plan<'p> {
     pub(crate) format_tool: &'p mut Option<String>,
 }
 
-/// Names of fields that were left out, each once, in the order they were met.
+/// Names of fields that were left out, each once, in the order they were met. They are the
+/// caller's words: the first few count, and only those that look like names.
 #[derive(Debug, Default)]
 pub(crate) struct Dropped(Vec<String>);
 
+/// More names than this are not listed.
+const DROPPED_LIMIT: usize = 32;
+
+/// Names longer than this are not listed.
+const DROPPED_NAME_LIMIT: usize = 64;
+
 impl Dropped {
     pub(crate) fn note(&mut self, name: &str) {
-        if !self.0.iter().any(|known| known == name) {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.[]".contains(&byte);
+        let is_name = (1..=DROPPED_NAME_LIMIT).contains(&name.len()) && name.bytes().all(is_plain);
+        let name = if is_name { name } else { "unnamed" };
+        if self.0.len() < DROPPED_LIMIT && !self.0.iter().any(|known| known == name) {
             self.0.push(name.to_owned());
         }
     }

@@ -1,6 +1,7 @@
 //! Names and identifiers of tools that a provider would refuse.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 
@@ -9,7 +10,10 @@ use crate::table::ToolIds;
 /// Names that were changed on the way to a target, to be changed back on the way from it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ToolNames {
-    changed: Vec<(String, String)>,
+    /// From the client's own name to the one sent.
+    sent: HashMap<String, String>,
+    /// And back.
+    own: HashMap<String, String>,
 }
 
 /// The longest name of a tool that OpenAI's and Bedrock's dialects take.
@@ -23,7 +27,7 @@ impl ToolNames {
         if name.len() <= NAME_LIMIT && !name.is_empty() && name.bytes().all(plain) {
             return Cow::Borrowed(name);
         }
-        if let Some((sent, _)) = self.changed.iter().find(|(_, own)| own == name) {
+        if let Some(sent) = self.sent.get(name) {
             return Cow::Owned(sent.clone());
         }
         let mut sent: String = name
@@ -39,16 +43,14 @@ impl ToolNames {
             .collect();
         sent.push('_');
         sent.extend(digest(name).take(8).filter_map(letter));
-        self.changed.push((sent.clone(), name.to_owned()));
+        self.sent.insert(name.to_owned(), sent.clone());
+        self.own.insert(sent.clone(), name.to_owned());
         Cow::Owned(sent)
     }
 
     /// Returns the client's own name for `sent`.
     pub(crate) fn own<'n>(&'n self, sent: &'n str) -> &'n str {
-        self.changed
-            .iter()
-            .find(|(name, _)| name == sent)
-            .map_or(sent, |(_, own)| own)
+        self.own.get(sent).map_or(sent, String::as_str)
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::setup::{SIDES, Side};
+use crate::setup::{ANTHROPIC, OPENAI, SIDES, Side};
 
 /// Every document of `part` among the test data, by the side it comes from.
 fn documents(part: &str) -> Vec<(Side, Value)> {
@@ -160,4 +160,22 @@ fn depth_without_end_is_refused_or_passed_on() {
             }
         }
     }
+}
+
+#[test]
+fn what_is_left_out_is_listed_within_bounds() {
+    let mut body = json!({"model": "m", "messages": [{"role": "user", "content": "Hi"}]});
+    for at in 0..50_000 {
+        body[format!("field_{at}")] = json!(1);
+    }
+    body["a\r\nx-injected: 1"] = json!(1);
+    let encoded = OPENAI
+        .encode(ANTHROPIC, &Bytes::from(body.to_string()))
+        .unwrap();
+    assert_eq!(encoded.dropped.len(), 32);
+    let body = json!({"\r\n": 1, "é": 2, "": 3, "messages": [{"role": "user", "content": "Hi"}]});
+    let encoded = OPENAI
+        .encode(ANTHROPIC, &Bytes::from(body.to_string()))
+        .unwrap();
+    assert_eq!(encoded.dropped, ["unnamed"]);
 }

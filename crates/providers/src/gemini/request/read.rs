@@ -1,6 +1,7 @@
 //! From Google's dialect.
 
 use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
 
 use serde_json::value::RawValue;
 
@@ -70,20 +71,22 @@ pub(crate) fn read_request(body: &str) -> Result<Request<'_>, EncodeError> {
 #[derive(Default)]
 struct Ids {
     count: usize,
-    open: Vec<(String, String)>,
+    open: HashMap<String, VecDeque<String>>,
 }
 
 impl Ids {
     fn begin(&mut self, name: &str) -> String {
         let id = format!("call_{}", self.count);
         self.count += 1;
-        self.open.push((name.to_owned(), id.clone()));
+        self.open
+            .entry(name.to_owned())
+            .or_default()
+            .push_back(id.clone());
         id
     }
 
     fn end(&mut self, name: &str) -> Option<String> {
-        let at = self.open.iter().position(|(open, _)| open == name)?;
-        Some(self.open.remove(at).1)
+        self.open.get_mut(name)?.pop_front()
     }
 }
 
