@@ -126,7 +126,7 @@ mod tests {
                 Some(algorithm)
             );
         }
-        assert_eq!(names().len(), 11);
+        assert_eq!(names().len(), 12);
     }
 
     #[test]
