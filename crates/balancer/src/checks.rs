@@ -32,6 +32,10 @@ impl<T> CheckDue<T> {
 
     /// Says how the check ended.
     pub fn report(self, check: ActiveCheck) {
+        self.settle(check);
+    }
+
+    pub(crate) fn settle(&self, check: ActiveCheck) {
         if let Some(core) = self.node.home.upgrade() {
             core.report(&self.node, check);
         }

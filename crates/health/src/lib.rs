@@ -49,6 +49,8 @@ mod machine;
 mod moment;
 mod outcome;
 mod settings;
+#[cfg(feature = "serde")]
+mod shape;
 mod state;
 mod window;
 

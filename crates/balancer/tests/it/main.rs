@@ -9,6 +9,7 @@
 
 mod bad_input;
 mod changes;
+mod features;
 mod laws;
 mod models;
 mod reference;
