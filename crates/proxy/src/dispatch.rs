@@ -137,7 +137,12 @@ impl Dispatch<'_> {
         };
         self.story.record().served_model = Some(Arc::from(served.model.as_str()));
         self.story.attempting(lease.meters());
-        let request = lease.request(call, encoded.body, self.route.host_handling());
+        let request = lease.request(
+            call,
+            encoded.body,
+            encoded.path.as_deref(),
+            self.route.host_handling(),
+        );
         let limits = self.limits(&lease);
         match attempt(
             lease.pool(),

@@ -109,6 +109,7 @@ impl Endpoint {
         &self,
         call: &Call,
         body: EncodedBody,
+        path: Option<&str>,
         host: HostHandling,
     ) -> Request<RequestBody> {
         let mut slices = body.into_parts();
@@ -117,7 +118,7 @@ impl Endpoint {
         }
         let mut request = Request::new(RequestBody::new(slices));
         *request.method_mut() = call.head.method.clone();
-        *request.uri_mut() = self.uri(call);
+        *request.uri_mut() = self.uri(call, path);
         let headers = request.headers_mut();
         headers.reserve(self.headers.len() + PASSED_ON.len());
         for name in &PASSED_ON {
@@ -144,19 +145,20 @@ impl Endpoint {
         request
     }
 
-    fn uri(&self, call: &Call) -> Uri {
-        if call.surface.is_conversation() {
-            return self.conversation_uri.clone();
-        }
-        let path = match call.surface {
-            Surface::Other => call.head.uri.path().to_owned(),
-            surface => surface.target_path(self.dialect, &self.conversation_path),
+    /// Where the request goes: `path` when its dialect puts it somewhere of its own.
+    fn uri(&self, call: &Call, path: Option<&str>) -> Uri {
+        let (path, client_query) = match (path, call.surface) {
+            (Some(path), _) => (path.to_owned(), None),
+            (None, surface) if surface.is_conversation() => return self.conversation_uri.clone(),
+            (None, Surface::Other) => (call.head.uri.path().to_owned(), call.head.uri.query()),
+            (None, surface) => (
+                surface.target_path(self.dialect, &self.conversation_path),
+                call.head.uri.query(),
+            ),
         };
         let mut url = join_url_path(&self.base_url, &path);
-        let client_query = call.head.uri.query();
-        let query = [client_query, self.query.as_deref()];
-        for (index, query) in query.into_iter().flatten().enumerate() {
-            url.push(if index == 0 { '?' } else { '&' });
+        for query in [client_query, self.query.as_deref()].into_iter().flatten() {
+            url.push(if url.contains('?') { '&' } else { '?' });
             url.push_str(query);
         }
         url.parse()

@@ -42,7 +42,9 @@ impl Call {
                 Unread::Stalled => Failure::BodyTimeout,
                 Unread::Broken => Failure::BodyBroken,
             })?;
-        let intake = Intake::read(surface, &body).map_err(|error| invalid(&error))?;
+        let intake = Intake::read(surface, &body)
+            .map_err(|error| invalid(&error))?
+            .with_model_of_path(head.uri.path());
         Ok(Self {
             surface,
             intake,

@@ -1,7 +1,9 @@
 //! One row a provider.
 
 use crate::dialect::Dialect;
-use crate::table::{Auth, AuthScheme, Probe, Provider, Quirks, StreamUsage, TextParts, ToolIds};
+use crate::table::{
+    Auth, AuthScheme, Probe, Provider, Quirks, ResponsesApi, StreamUsage, TextParts, ToolIds,
+};
 
 const BEARER: Auth = Auth {
     header: "authorization",
@@ -40,7 +42,14 @@ const fn own_server(name: &'static str, base_url: &'static str) -> Provider {
 }
 
 pub(super) const ALL: &[Provider] = &[
-    openai_like("openai", "https://api.openai.com/v1", Quirks::NONE),
+    openai_like(
+        "openai",
+        "https://api.openai.com/v1",
+        Quirks {
+            responses: ResponsesApi::Served,
+            ..Quirks::NONE
+        },
+    ),
     Provider {
         name: "anthropic",
         dialect: Dialect::AnthropicMessages,
@@ -78,7 +87,14 @@ pub(super) const ALL: &[Provider] = &[
             header: "api-key",
             scheme: AuthScheme::Plain,
         },
-        ..openai_like("azure", "", Quirks::NONE)
+        ..openai_like(
+            "azure",
+            "",
+            Quirks {
+                responses: ResponsesApi::Served,
+                ..Quirks::NONE
+            },
+        )
     },
     openai_like(
         "mistral",
