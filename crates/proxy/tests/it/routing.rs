@@ -286,3 +286,35 @@ async fn a_path_that_is_not_understood_passes_through_to_its_dialect() {
     assert_eq!(answer.json()["data"][0]["object"], "embedding");
     assert_eq!(stand_in.requests().remove(0).target, "/v1/embeddings?x=1");
 }
+
+#[tokio::test]
+async fn clients_of_other_dialects_reach_the_same_targets() {
+    let (openai, anthropic) = (
+        stand_in("openai").await,
+        Provider::anthropic().start().await.unwrap(),
+    );
+    for target in [target(&openai, 1), anthropic_target(&anthropic, 1)] {
+        let fixture = Fixture::with_upstream(json!({ "targets": [target] })).await;
+        let google = json!({ "contents": [{ "role": "user", "parts": [{ "text": "hello" }] }] });
+        let client = fixture.client();
+        let answer = client
+            .post("/v1beta/models/m:generateContent", &google)
+            .await
+            .unwrap();
+        let text = &answer.json()["candidates"][0]["content"]["parts"][0]["text"];
+        assert!(
+            text.as_str()
+                .is_some_and(|text| text.contains("You said: hello")),
+            "{}",
+            answer.text()
+        );
+        assert_eq!(answer.header("x-gateway-model"), "m");
+        let path = "/v1beta/models/m:streamGenerateContent?alt=sse";
+        let mut stream = client.stream(path, &google).await.unwrap();
+        let events = String::from_utf8(stream.rest().await.unwrap().to_vec()).unwrap();
+        assert!(events.contains("\"finishReason\":\"STOP\""), "{events}");
+        let asked = json!({ "model": "m", "input": "hello" });
+        let answer = client.post("/v1/responses", &asked).await.unwrap();
+        assert_eq!(answer.json()["status"], "completed", "{}", answer.text());
+    }
+}
