@@ -1,5 +1,6 @@
 //! The project's chores: `cargo xtask test`, `lint`, `layers`, `tidy`, `bench`, `profile`.
 
+mod balancing;
 mod bench;
 mod chores;
 mod clients;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
+use crate::balancing::Measured;
 use crate::bench::Measuring;
 use crate::chores::Chore;
 use crate::workspace::Workspace;
@@ -68,6 +70,10 @@ enum Measurement {
     /// The gateway's instructions and allocations a request, against those stored
     #[command(disable_help_flag = true)]
     Guard(Passed),
+    /// What a pick of the balancer costs, beside pingora's and tower's
+    Pick,
+    /// How well the balancer balances, beside others, in virtual time; draws the plots of the docs
+    Quality,
 }
 
 #[derive(Debug, Subcommand)]
@@ -128,6 +134,12 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Command::Bench {
             what: Measurement::Guard(passed),
         } => bench::run(&workspace, Measuring::Guard, &passed.arguments),
+        Command::Bench {
+            what: Measurement::Pick,
+        } => balancing::run(&workspace, Measured::Pick),
+        Command::Bench {
+            what: Measurement::Quality,
+        } => balancing::run(&workspace, Measured::Quality),
         Command::Profile {
             what: Profiled::Gateway(passed),
         } => bench::run(&workspace, Measuring::Profile, &passed.arguments),
