@@ -1,6 +1,6 @@
 //! Serves the Admin API and the console.
 //!
-//! A request meets, in this order: [`serve`], the table of routes, the guard of who may call, the
+//! A request meets, in this order: [`serve()`], the table of routes, the guard of who may call, the
 //! reading of the call, and one of the modules that answer: objects, targets, health, probes. A
 //! write goes to the store first, is then made live by the [`Fleet`](ai_gateway_registry::Fleet),
 //! and only then answered.
