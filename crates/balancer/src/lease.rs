@@ -135,52 +135,66 @@ impl<T> Lease<T> {
         if std::mem::replace(&mut self.is_settled, true) {
             return;
         }
-        self.learn(outcome);
+        let node = &*self.node;
         let is_plain = self.role == Role::Ordinary;
-        if is_plain && outcome == Outcome::Success && !self.node.state.wants_success(self.epoch) {
-            if let Some(window) = &self.node.window {
-                window.record(true, self.node.shared.clock.now());
+        // A caller who left an ordinary request says nothing that is of use to anybody.
+        if !is_plain || outcome != Outcome::Cancelled || node.measures || node.meters {
+            self.take_in(outcome, is_plain);
+        }
+        if node.state.leave() {
+            self.end_drain();
+        }
+    }
+
+    /// Lets scores and health learn from the end, with one look at the clock where any is needed.
+    #[inline]
+    fn take_in(&self, outcome: Outcome, is_plain: bool) {
+        let node = &*self.node;
+        let is_quiet =
+            is_plain && outcome == Outcome::Success && !node.state.wants_success(self.epoch);
+        if is_quiet && node.window.is_none() && !node.measures && !node.meters {
+            node.state.load.passed();
+            return;
+        }
+        let now = node.shared.clock.now();
+        self.learn(outcome, now);
+        if is_quiet {
+            if let Some(window) = &node.window {
+                window.record(true, now);
             }
         } else if !(is_plain && outcome.is_neutral()) || outcome == Outcome::ModelMissing {
-            self.tell(outcome);
-        }
-        if self.node.state.leave() {
-            self.end_drain();
+            self.tell(outcome, now);
         }
     }
 
     /// Lets the scores learn from the end.
     #[inline]
-    fn learn(&self, outcome: Outcome) {
+    fn learn(&self, outcome: Outcome, now: Moment) {
         let node = &*self.node;
-        let load = &node.state.load;
         if node.measures {
-            self.time(outcome);
+            self.time(outcome, now);
         }
         if node.meters && self.input_tokens + self.output_tokens > 0 {
-            load.used(
-                self.input_tokens + self.output_tokens,
-                node.shared.clock.now(),
-            );
+            node.state
+                .load
+                .used(self.input_tokens + self.output_tokens, now);
         }
         match outcome {
-            Outcome::Success => load.passed(),
-            Outcome::Failure(_) | Outcome::Unavailable { .. } => {
-                node.state.failed(node.shared.clock.now());
-            }
+            Outcome::Success => node.state.load.passed(),
+            Outcome::Failure(_) | Outcome::Unavailable { .. } => node.state.failed(now),
             Outcome::Overloaded { .. } => {
-                node.state.failed(node.shared.clock.now());
-                load.limited(node.shared.clock.now());
+                node.state.failed(now);
+                node.state.load.limited(now);
             }
-            Outcome::RateLimited { .. } => load.limited(node.shared.clock.now()),
+            Outcome::RateLimited { .. } => node.state.load.limited(now),
             _ => {}
         }
     }
 
     /// Takes the time of an answer, as far as its end says something about it.
-    fn time(&self, outcome: Outcome) {
+    fn time(&self, outcome: Outcome, now: Moment) {
         let node = &*self.node;
-        let elapsed = node.shared.clock.now().since(self.started);
+        let elapsed = now.since(self.started);
         let has_output = self.output_tokens > 0;
         match outcome {
             Outcome::Success => self.take_time(elapsed),
@@ -209,9 +223,8 @@ impl<T> Lease<T> {
 
     /// Tells the target's health what came of the request.
     #[cold]
-    fn tell(&self, outcome: Outcome) {
+    fn tell(&self, outcome: Outcome, now: Moment) {
         let state = &*self.node.state;
-        let now = self.node.shared.clock.now();
         let Some(home) = self.node.home.upgrade() else {
             return;
         };
