@@ -127,9 +127,10 @@ impl Connection {
         let (read, write) = stream.into_split();
         let io = TokioIo::new(tokio::io::join(start.into_reader().chain(read), write));
         let service = TowerToHyperService::new(service);
+        // On the heap, so that a connection of one protocol holds no room for the other's, and none
+        // twice for its own while it is moved here.
         let ended = if is_http2 {
-            let connection = self.http2().serve_connection(io, service);
-            let mut connection = std::pin::pin!(connection);
+            let mut connection = Box::pin(self.http2().serve_connection(io, service));
             let ended = self.shutdown.run_until_cancelled(connection.as_mut()).await;
             match ended {
                 Some(ended) => ended,
@@ -139,8 +140,7 @@ impl Connection {
                 }
             }
         } else {
-            let connection = self.http1().serve_connection(io, service);
-            let mut connection = std::pin::pin!(connection);
+            let mut connection = Box::pin(self.http1().serve_connection(io, service));
             let ended = self.shutdown.run_until_cancelled(connection.as_mut()).await;
             match ended {
                 Some(ended) => ended,
