@@ -39,7 +39,7 @@ pub(crate) enum Then {
 }
 
 /// Runs the trace and compares with, or stores, the file `baseline`; answers whether nothing costs
-/// more than before.
+/// more than before. Callgrind's own files, one for each part of the trace, stay in `counts`.
 ///
 /// # Errors
 ///
@@ -48,9 +48,9 @@ pub(crate) fn guard(
     peer: &Peer,
     (setup, provider): (&Setup, &mut Provider),
     (baseline, then): (&Path, Then),
-    terminal: &Terminal,
+    (counts, terminal): (&Path, &Terminal),
 ) -> anyhow::Result<bool> {
-    let under = callgrind::command(&setup.directory);
+    let under = callgrind::command(counts)?;
     let launch = Launch {
         directory: &setup.directory,
         core: Core::First,
@@ -67,7 +67,7 @@ pub(crate) fn guard(
         load::run(LIMIT, load::exactly(&traffic, part.warm_up))?;
         callgrind::zero(pid)?;
         load::run(LIMIT, load::exactly(&traffic, part.count))?;
-        let total = callgrind::dump(pid, &setup.directory)?;
+        let total = callgrind::dump(pid, counts)?;
         let count = f64::from(part.count);
         costs.insert(
             part.case.id.to_owned(),

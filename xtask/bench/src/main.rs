@@ -145,7 +145,9 @@ fn main() -> anyhow::Result<ExitCode> {
             let peer = peers::known("gateway")?(&bench.setup)?;
             let then = if store { Then::Store } else { Then::Compare };
             let both = (&bench.setup, &mut bench.provider);
-            guard::guard(&peer, both, (&baseline, then), &bench.terminal)?
+            let counts = std::path::absolute(place.directory.join("callgrind"))?;
+            let stored = (baseline.as_path(), then);
+            guard::guard(&peer, both, stored, (&counts, &bench.terminal))?
         }
         Chore::Report { record, plots } => {
             let record = serde_json::from_reader(File::open(record)?)?;

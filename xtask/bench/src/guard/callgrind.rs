@@ -18,18 +18,25 @@ pub(super) struct Total {
     pub(super) allocations: f64,
 }
 
-/// What to put before a command, so that its counts go to `directory`.
-pub(super) fn command(directory: &Path) -> Vec<String> {
+/// What to put before a command, so that its counts go to `directory`, which is emptied.
+///
+/// # Errors
+///
+/// When the directory cannot be made anew.
+pub(super) fn command(directory: &Path) -> anyhow::Result<Vec<String>> {
+    if directory.exists() {
+        fs::remove_dir_all(directory)?;
+    }
+    fs::create_dir_all(directory)?;
     let out = format!("--callgrind-out-file={}", output(directory).display());
-    [
+    let command = [
         "valgrind",
         "--quiet",
         "--tool=callgrind",
         "--trace-children=no",
         &out,
-    ]
-    .map(str::to_owned)
-    .to_vec()
+    ];
+    Ok(command.map(str::to_owned).to_vec())
 }
 
 /// Sets the counts of process `pid` to zero.
