@@ -5,7 +5,6 @@
 //! use it to run a whole gateway within themselves.
 
 mod banner;
-mod samples;
 mod secrets;
 mod server;
 mod settings;

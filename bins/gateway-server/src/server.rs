@@ -5,20 +5,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ai_gateway_admin::{Access, Admin, RefusedBind};
-use ai_gateway_model::{Change, Configuration, Draft, Faults, Kind, Record, ValidationContext};
+use ai_gateway_admin::{Access, Admin, FirstGatewayError, RefusedBind, first_gateway};
+use ai_gateway_model::Configuration;
 use ai_gateway_proxy::{Compiler, Connections, Endpoint, Proxy, ProxySettings};
 use ai_gateway_registry::{Fleet, Registry};
-use ai_gateway_store::{CommitError, Location, OpenError, Store, StoreOptions};
+use ai_gateway_store::{Clock, CommitError, Location, OpenError, Store, StoreOptions};
 use ai_gateway_telemetry::Telemetry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::error;
-use uuid::Uuid;
 
+use crate::secrets;
 use crate::settings::{Listen, NoDataDir, Settings, TokenError};
-use crate::{samples, secrets};
 
 /// A running gateway.
 ///
@@ -46,7 +45,7 @@ pub enum StartError {
     Store(#[from] OpenError),
     /// The first gateway could not be written.
     #[error("the first gateway cannot be written")]
-    FirstGateway(#[source] Box<CommitError<Faults>>),
+    FirstGateway(#[from] FirstGatewayError),
     /// The Admin API's token cannot be had.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -90,9 +89,7 @@ impl Server {
 
         let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"));
         let registry = Arc::new(registry(settings, &telemetry));
-        let fleet = Arc::clone(&registry);
-        telemetry.on_scrape(move || samples::of(fleet.as_ref()));
-        registry.apply(&store.current());
+        make_live(&registry, &telemetry, &store.current());
         let stopping = CancellationToken::new();
         let tasks = TaskTracker::new();
         let server = Self {
@@ -104,7 +101,7 @@ impl Server {
             stopping,
             tasks,
         };
-        server.follow(&registry);
+        server.follow(&registry, &telemetry);
         server.check_actively(&registry);
         if let Some(socket) = proxy {
             server.serve_proxy(socket, Arc::clone(&registry), telemetry.clone(), settings);
@@ -150,13 +147,14 @@ impl Server {
     }
 
     /// Makes each new configuration live, whoever wrote it.
-    fn follow(&self, registry: &Arc<Registry<Endpoint>>) {
-        let (mut configurations, registry) = (self.store.watch(), Arc::clone(registry));
+    fn follow(&self, registry: &Arc<Registry<Endpoint>>, telemetry: &Telemetry) {
+        let (registry, telemetry) = (Arc::clone(registry), telemetry.clone());
+        let mut configurations = self.store.watch();
         let stopping = self.stopping.clone();
         self.tasks.spawn(async move {
             while let Some(Ok(())) = stopping.run_until_cancelled(configurations.changed()).await {
                 let newest = Arc::clone(&configurations.borrow_and_update());
-                registry.apply(&newest);
+                make_live(&registry, &telemetry, &newest);
             }
         });
     }
@@ -231,6 +229,12 @@ fn registry(settings: &Settings, telemetry: &Telemetry) -> Registry<Endpoint> {
     ))
 }
 
+fn make_live(registry: &Registry<Endpoint>, telemetry: &Telemetry, configuration: &Configuration) {
+    let applied = registry.apply(configuration);
+    let now = Duration::from_millis(Clock::system().now_ms());
+    telemetry.configuration_applied(applied.revision, now);
+}
+
 async fn listen(listen: Listen) -> Result<Option<TcpListener>, StartError> {
     match listen {
         Listen::Off => Ok(None),
@@ -243,45 +247,14 @@ async fn listen(listen: Listen) -> Result<Option<TcpListener>, StartError> {
 
 /// A new store gets one gateway, so that the first upstream has somewhere to go.
 async fn ensure_first_gateway(store: &Store) -> Result<(), StartError> {
-    if store.current().revision() > 0 {
-        return Ok(());
-    }
     let written = serde_json::json!({ "name": "default", "default": true });
-    let committed = store
-        .commit("gateway-server", |configuration| {
-            if configuration.gateways().next().is_some() {
-                return Ok(Vec::new());
-            }
-            let id = Uuid::now_v7();
-            let context = ValidationContext {
-                configuration,
-                id,
-                gateway: None,
-                previous: None,
-                provider_known: &|_| true,
-                provider_names: &[],
-            };
-            let draft = Draft::read(Kind::Gateway, &written, &context)?;
-            Ok(vec![Change::Put(Record {
-                kind: Kind::Gateway,
-                id,
-                gateway: None,
-                name: draft.name,
-                spec: draft.spec,
-                secrets: draft.secrets,
-                revision: 0,
-                created_at_ms: 0,
-                updated_at_ms: 0,
-            })])
-        })
-        .await;
-    match committed {
+    match first_gateway(store, &written).await {
         Ok(_) => Ok(()),
         // A broken store serves what it last had; there is nothing to add to it.
-        Err(CommitError::ReadOnly(reason)) => {
+        Err(FirstGatewayError::NotWritten(CommitError::ReadOnly(reason))) => {
             error!(error = %reason, "the store takes no changes");
             Ok(())
         }
-        Err(error) => Err(StartError::FirstGateway(Box::new(error))),
+        Err(error) => Err(error.into()),
     }
 }
