@@ -30,7 +30,12 @@ pub(crate) struct Fixture {
 impl Fixture {
     /// Starts a proxy with one gateway that needs no key, and an upstream named `up`.
     pub(crate) async fn with_upstream(upstream: Value) -> Self {
-        let mut fixture = Self::start(ProxySettings::default()).await;
+        Self::with_upstream_over(Connections::new(), upstream).await
+    }
+
+    /// The same, over connections of the caller's making.
+    pub(crate) async fn with_upstream_over(connections: Connections, upstream: Value) -> Self {
+        let mut fixture = Self::start_over(connections, ProxySettings::default()).await;
         fixture.put(
             Kind::Gateway,
             None,
@@ -45,6 +50,10 @@ impl Fixture {
 
     /// Starts a proxy with nothing configured.
     pub(crate) async fn start(settings: ProxySettings) -> Self {
+        Self::start_over(Connections::new(), settings).await
+    }
+
+    async fn start_over(connections: Connections, settings: ProxySettings) -> Self {
         let telemetry = Telemetry::new("test");
         let read_secret = |source: &SecretSource| match source {
             SecretSource::Literal(secret) => Ok(secret.clone()),
@@ -52,7 +61,7 @@ impl Fixture {
             SecretSource::File(_) => Err("no files here".to_owned()),
         };
         let compiler = Compiler::new(
-            Connections::new(),
+            connections,
             telemetry.clone(),
             BTreeMap::new(),
             Box::new(read_secret),

@@ -11,3 +11,5 @@ mod fixture;
 mod routing;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
+mod tls;
