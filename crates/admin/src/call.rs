@@ -11,7 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    Admin,
+    Admin, document,
     problem::{Code, Problem},
 };
 
@@ -151,7 +151,7 @@ impl<'a> Call<'a> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// Returns the body as JSON; it must say that it is.
+    /// Returns the body as a JSON object without a key given twice; it must say that it is JSON.
     pub(crate) fn json(&self) -> Result<Value, Problem> {
         let content_type = self.header(&header::CONTENT_TYPE).unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
@@ -163,16 +163,19 @@ impl<'a> Call<'a> {
                 "the body must be JSON, with the header Content-Type: application/json",
             ));
         }
-        let body: Value = serde_json::from_slice(&self.body).map_err(|error| {
+        let (body, given_twice) = document::read(&self.body).map_err(|error| {
             let detail = format!("the body is not JSON: {error}");
             Problem::new(Code::InvalidJson, detail)
         })?;
-        if body.is_object() {
-            Ok(body)
-        } else {
+        if !body.is_object() {
             let detail = "the body must be a JSON object";
-            Err(Problem::new(Code::InvalidJson, detail))
+            return Err(Problem::new(Code::InvalidJson, detail));
         }
+        // Which of the two values is meant is not known: there is no more to check yet.
+        if !given_twice.is_empty() {
+            return Err(Problem::invalid(&given_twice));
+        }
+        Ok(body)
     }
 
     /// Returns the query's parameters, each one of `known` and there once.

@@ -9,6 +9,7 @@ mod access;
 mod admin;
 mod answering;
 mod call;
+mod document;
 mod first;
 mod health;
 mod idempotency;

@@ -136,6 +136,57 @@ async fn bodies_that_are_no_documents() {
 }
 
 #[tokio::test]
+async fn a_key_given_twice_is_refused_where_it_is() {
+    let api = Api::with_seed().await;
+    let before = api.store.current().revision();
+    let target = r#"{"provider": "openai", "weight": 1, "weight": 99}"#;
+    for (method, path, body, detail, pointers) in [
+        (
+            "POST",
+            UPSTREAMS.to_owned(),
+            format!(r#"{{"name": "u", "targets": [{target}], "name": "v"}}"#),
+            "weight is given twice; name is given twice",
+            &["/targets/0/weight", "/name"][..],
+        ),
+        (
+            "PUT",
+            SEED.to_owned(),
+            r#"{"targets": [], "targets": [{"provider": "openai"}]}"#.to_owned(),
+            "targets is given twice",
+            &["/targets"],
+        ),
+        (
+            "PATCH",
+            SEED.to_owned(),
+            r#"{"description": "a", "description": "a"}"#.to_owned(),
+            "description is given twice",
+            &["/description"],
+        ),
+        (
+            "POST",
+            format!("{SEED}/targets"),
+            target.to_owned(),
+            "weight is given twice",
+            &["/weight"],
+        ),
+        (
+            "POST",
+            format!("{SEED}/targets/openai-0/drain"),
+            r#"{"deadline_seconds": 1, "deadline_seconds": 9}"#.to_owned(),
+            "deadline_seconds is given twice",
+            &["/deadline_seconds"],
+        ),
+    ] {
+        let call = Call::new(method, &path)
+            .body(&body)
+            .header("content-type", "application/json");
+        check(api.send(call).await, detail, pointers);
+    }
+    assert_eq!(api.store.current().revision(), before, "nothing changed");
+    api.stop().await;
+}
+
+#[tokio::test]
 async fn paths_and_methods_that_are_not_there() {
     let api = Api::with_gateway().await;
     for path in [
