@@ -65,8 +65,6 @@ impl Timeouts {
 pub struct Retry {
     /// Attempts in all, the first included: 1 to 10.
     pub attempts: Option<u32>,
-    /// The longest wait for a target that asked to be spared, before the next is tried.
-    pub max_wait: Option<Duration>,
 }
 
 impl Retry {
@@ -75,7 +73,6 @@ impl Retry {
     pub fn or(self, outer: Self) -> Self {
         Self {
             attempts: self.attempts.or(outer.attempts),
-            max_wait: self.max_wait.or(outer.max_wait),
         }
     }
 
@@ -85,7 +82,6 @@ impl Retry {
             attempts: fields
                 .get("attempts")
                 .and_then(|field| field.whole(1, MAX_ATTEMPTS, faults)),
-            max_wait: fields.get("max_wait").and_then(|field| field.span(faults)),
         };
         fields.finish(faults);
         Some(retry)
@@ -94,7 +90,6 @@ impl Retry {
     pub(crate) fn write(&self) -> Option<Value> {
         let mut writer = Writer::default();
         writer.put_some("attempts", self.attempts);
-        writer.put_some("max_wait", self.max_wait.map(span::write));
         (*self != Self::default()).then(|| writer.finish())
     }
 }
