@@ -9,6 +9,7 @@ use axum::{
     routing::{MethodFilter, MethodRouter},
 };
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use tokio::time::Instant;
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
 
@@ -121,10 +122,12 @@ async fn answer(
         .await
         .map_err(|_| Problem::new(Code::InvalidPath, "the path is not valid UTF-8"))?;
     let call = Call::read(admin, Params::of(&params), parts, body).await?;
+    let until = Instant::now() + CALL_DEADLINE;
     if !is_replay_possible {
-        return act(&call, action).await.map(Reply::into_response);
+        let reply = in_time(until, act(&call, action)).await?;
+        return Ok(reply.into_response());
     }
-    match idempotency::look_up(&call).await? {
+    match in_time(until, idempotency::look_up(&call)).await? {
         Known::Answered(reply) => {
             let mut response = reply.into_response();
             let replayed = HeaderName::from_static("idempotency-replayed");
@@ -132,18 +135,22 @@ async fn answer(
             Ok(response)
         }
         Known::New(ticket) => {
-            let reply = act(&call, action).await?;
+            let reply = in_time(until, act(&call, action)).await?;
             if let Some(ticket) = ticket {
-                idempotency::keep(&call, ticket, &reply).await;
+                // The change is made: its answer goes out whether or not it can be kept.
+                idempotency::keep(&call, ticket, &reply, CALL_DEADLINE).await;
             }
             Ok(reply.into_response())
         }
     }
 }
 
-async fn act(call: &Call<'_>, action: Action) -> Result<Reply, Problem> {
-    let acting = act_unbounded(call, action);
-    tokio::time::timeout(CALL_DEADLINE, acting)
+/// Gives up at `until`, which is when a store that hangs has been waited for long enough.
+async fn in_time<T>(
+    until: Instant,
+    answering: impl Future<Output = Result<T, Problem>>,
+) -> Result<T, Problem> {
+    tokio::time::timeout_at(until, answering)
         .await
         .unwrap_or_else(|_| {
             Err(Problem::new(
@@ -153,7 +160,7 @@ async fn act(call: &Call<'_>, action: Action) -> Result<Reply, Problem> {
         })
 }
 
-async fn act_unbounded(call: &Call<'_>, action: Action) -> Result<Reply, Problem> {
+async fn act(call: &Call<'_>, action: Action) -> Result<Reply, Problem> {
     match action {
         Action::List(kind) => objects::list(call, kind),
         Action::Create(kind) => objects::create(call, kind).await,

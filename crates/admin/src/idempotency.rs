@@ -1,5 +1,7 @@
 //! `Idempotency-Key`: a `POST` that comes again gets the first one's answer, for 24 hours.
 
+use std::time::Duration;
+
 use ai_gateway_store::{Answer, Ticket};
 use http::HeaderName;
 use sha2::{Digest as _, Sha256};
@@ -39,7 +41,10 @@ pub(crate) async fn look_up(call: &Call<'_>) -> Result<Known, Problem> {
         Answer::New(ticket) => Ok(Known::New(Some(ticket))),
         Answer::Kept(bytes) => Reply::from_bytes(&bytes)
             .map(Known::Answered)
-            .ok_or_else(Problem::internal),
+            .ok_or_else(|| {
+                tracing::error!("the answer kept for an idempotency key is none of this API");
+                Problem::internal()
+            }),
         Answer::OtherRequest => Err(Problem::new(
             Code::IdempotencyKeyReused,
             "this Idempotency-Key was used with another body",
@@ -51,16 +56,17 @@ pub(crate) async fn look_up(call: &Call<'_>) -> Result<Known, Problem> {
     }
 }
 
-/// Keeps an answer for calls that come again. A call that failed is not kept, so that it can be
-/// tried again.
-pub(crate) async fn keep(call: &Call<'_>, ticket: Ticket, reply: &Reply) {
-    let kept = call
-        .admin
-        .store
-        .idempotent_put(ticket, &reply.to_bytes())
-        .await;
-    if let Err(error) = kept {
-        tracing::error!(error = %error, "an answer could not be kept for its idempotency key");
+/// Keeps an answer for calls that come again, and gives up after `patience`. A call that failed is
+/// not kept, so that it can be tried again.
+pub(crate) async fn keep(call: &Call<'_>, ticket: Ticket, reply: &Reply, patience: Duration) {
+    let bytes = reply.to_bytes();
+    let keeping = call.admin.store.idempotent_put(ticket, &bytes);
+    match tokio::time::timeout(patience, keeping).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::error!(error = %error, "an answer could not be kept for its idempotency key");
+        }
+        Err(_) => tracing::error!("an answer was not kept for its idempotency key in time"),
     }
 }
 
