@@ -7,7 +7,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::kit::{Api, Call, UPSTREAMS, seed};
+use crate::kit::{Api, Call, UPSTREAMS, Wire, seed};
 
 #[tokio::test]
 async fn probes_and_metrics_answer() {
@@ -44,6 +44,27 @@ async fn a_name_that_is_not_loopback_and_a_foreign_page_are_kept_out() {
         api.send(write).await.problem(403, "forbidden");
     }
     assert_eq!(api.store.current().revision(), 1);
+    api.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_token_a_call_names_one_host() {
+    let api = Api::with_gateway().await;
+    for hosts in [
+        "",
+        "host:\r\n",
+        "host: localhost\r\nhost: localhost\r\n",
+        "host: me@localhost\r\n",
+        "host: localhost/api\r\n",
+        "host: localh\u{f6}st\r\n",
+    ] {
+        let mut wire = Wire::open(&api).await;
+        wire.say(&format!(
+            "GET /api/v1/gateways HTTP/1.1\r\n{hosts}connection: close\r\n\r\n"
+        ))
+        .await;
+        wire.answer().await.problem(400, "invalid_host");
+    }
     api.stop().await;
 }
 

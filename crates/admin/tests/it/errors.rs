@@ -220,6 +220,23 @@ async fn paths_and_methods_that_are_not_there() {
 }
 
 #[tokio::test]
+async fn a_name_in_a_path_is_utf_8() {
+    let api = Api::with_seed().await;
+    for path in [
+        "/api/v1/gateways/%FF".to_owned(),
+        format!("{UPSTREAMS}/%c3%28"),
+        format!("{SEED}/targets/openai-0%ed%a0%80"),
+    ] {
+        api.get(&path).await.problem(400, "invalid_path");
+        api.delete(&path).await.problem(400, "invalid_path");
+    }
+    api.get(&format!("{UPSTREAMS}/%C3%A4"))
+        .await
+        .problem(404, "not_found");
+    api.stop().await;
+}
+
+#[tokio::test]
 async fn a_name_is_taken_once() {
     let api = Api::with_seed().await;
     let problem = api

@@ -1,26 +1,37 @@
 //! A running Admin API and a client for it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    mem,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, mpsc},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 use ai_gateway_admin::{Access, Admin, router, serve};
-use ai_gateway_model::Secret;
+use ai_gateway_model::{Change, Secret};
 use ai_gateway_registry::{Compile, Fleet as _, Place, Registry};
 use ai_gateway_store::{Store, StoreOptions};
 use ai_gateway_telemetry::Telemetry;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, HeaderName, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    sync::Notify,
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
+use tower::util::MapFutureLayer;
 
-/// Makes nothing of a target, and refuses one that has the header `x-unready`: here nothing is
-/// sent to targets.
+/// Makes nothing of a target: here nothing is sent to targets. Refuses one that has the header
+/// `x-unready`, and has a fault of its own that one with the header `x-fault` brings out.
 struct Nothing;
 
 impl Compile for Nothing {
@@ -30,6 +41,8 @@ impl Compile for Nothing {
         if place.target.headers().contains_key("x-unready") {
             return Err("not ready".to_owned());
         }
+        let has_fault = place.target.headers().contains_key("x-fault");
+        assert!(!has_fault, "the fault that the test asks for");
         Ok(())
     }
 }
@@ -41,6 +54,8 @@ pub(crate) struct Api {
     pub(crate) fleet: Arc<Registry<()>>,
     pub(crate) folder: TempDir,
     pub(crate) shutdown: CancellationToken,
+    /// Told of each call that cannot be answered at once, when it has got as far as it can.
+    pub(crate) waiting: Arc<Notify>,
     pub(crate) tasks: JoinSet<std::io::Result<()>>,
 }
 
@@ -62,13 +77,19 @@ impl Api {
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let drain = Duration::from_secs(5);
-        tasks.spawn(serve(listener, router(admin), shutdown.clone(), drain));
+        let waiting = Arc::new(Notify::new());
+        let router = router(admin).layer(MapFutureLayer::new({
+            let waiting = Arc::clone(&waiting);
+            move |answering| told_of_waiting(Box::pin(answering), Arc::clone(&waiting))
+        }));
+        tasks.spawn(serve(listener, router, shutdown.clone(), drain));
         Self {
             address,
             store,
             fleet,
             folder,
             shutdown,
+            waiting,
             tasks,
         }
     }
@@ -145,6 +166,99 @@ impl Api {
             status: parts.status.as_u16(),
             headers: parts.headers,
             text: String::from_utf8(bytes.to_vec()).unwrap(),
+        }
+    }
+}
+
+/// Tells `waiting` when `answering` is not done at its first turn.
+async fn told_of_waiting<T>(
+    mut answering: impl Future<Output = T> + Unpin,
+    waiting: Arc<Notify>,
+) -> T {
+    let mut is_first = true;
+    poll_fn(move |context| {
+        let polled = Pin::new(&mut answering).poll(context);
+        if mem::take(&mut is_first) && polled.is_pending() {
+            waiting.notify_waiters();
+        }
+        polled
+    })
+    .await
+}
+
+/// Holds the one writer of a store, as a disk that hangs does.
+pub(crate) struct Stall {
+    until: mpsc::Sender<()>,
+    holder: JoinHandle<()>,
+}
+
+impl Stall {
+    /// Returns when the writer is held. Should the test fail, the writer is let go.
+    pub(crate) async fn begin(store: &Store) -> Self {
+        let (until, end) = mpsc::channel();
+        let is_held = Arc::new(Notify::new());
+        let (held, store) = (Arc::clone(&is_held), store.clone());
+        // A thread of its own: a blocking task of this runtime would stop its paused clock.
+        let holder = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            let hang = store.commit("a disk that hangs", |_| {
+                held.notify_one();
+                end.recv().unwrap_err();
+                Err::<Vec<Change>, ()>(())
+            });
+            runtime.unwrap().block_on(hang).unwrap_err();
+        });
+        is_held.notified().await;
+        Self { until, holder }
+    }
+
+    pub(crate) fn end(self) {
+        drop(self.until);
+        self.holder.join().unwrap();
+    }
+}
+
+/// A connection on which anything can be said.
+pub(crate) struct Wire(TcpStream);
+
+impl Wire {
+    pub(crate) async fn open(api: &Api) -> Self {
+        Self(TcpStream::connect(api.address).await.unwrap())
+    }
+
+    pub(crate) async fn say(&mut self, text: &str) {
+        self.0.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    /// Says nothing more, and goes on listening.
+    pub(crate) async fn fall_silent(&mut self) {
+        self.0.shutdown().await.unwrap();
+    }
+
+    /// Reads just `expected`.
+    pub(crate) async fn hear(&mut self, expected: &str) {
+        let mut heard = vec![0; expected.len()];
+        self.0.read_exact(&mut heard).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&heard), expected);
+    }
+
+    /// Reads an answer after which the connection is closed; waits a minute at most.
+    pub(crate) async fn answer(mut self) -> Answer {
+        let mut text = String::new();
+        let reading = self.0.read_to_string(&mut text);
+        let read = tokio::time::timeout(Duration::from_secs(60), reading).await;
+        read.unwrap().unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let mut lines = head.lines();
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+        let field = |line: &str| {
+            let (name, value) = line.split_once(": ").unwrap();
+            (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())
+        };
+        Answer {
+            status: status.parse().unwrap(),
+            headers: lines.map(field).collect(),
+            text: body.to_owned(),
         }
     }
 }

@@ -9,6 +9,8 @@ mod kit;
 #[cfg(test)]
 mod objects;
 #[cfg(test)]
+mod outages;
+#[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod targets;
