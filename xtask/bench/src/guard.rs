@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, time::Duration
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
+use self::callgrind::Total;
 use crate::{
     cases::{Case, Drive},
     live::{Launch, Live},
@@ -39,7 +40,7 @@ pub(crate) enum Then {
 }
 
 /// Runs the trace and compares with, or stores, the file `baseline`; answers whether nothing costs
-/// more than before. Callgrind's own files, one for each part of the trace, stay in `counts`.
+/// more than before. Prints each part's `hottest` functions first. Callgrind's own files, one for each part of the trace, stay in `counts`.
 ///
 /// # Errors
 ///
@@ -48,7 +49,7 @@ pub(crate) fn guard(
     peer: &Peer,
     (setup, provider): (&Setup, &mut Provider),
     (baseline, then): (&Path, Then),
-    (counts, terminal): (&Path, &Terminal),
+    (counts, hottest, terminal): (&Path, usize, &Terminal),
 ) -> anyhow::Result<bool> {
     let under = callgrind::command(counts)?;
     let launch = Launch {
@@ -69,6 +70,7 @@ pub(crate) fn guard(
         load::run(LIMIT, load::exactly(&traffic, part.count))?;
         let total = callgrind::dump(pid, counts)?;
         let count = f64::from(part.count);
+        terminal.print(&functions(&total, count, hottest)?)?;
         costs.insert(
             part.case.id.to_owned(),
             Cost {
@@ -85,6 +87,16 @@ pub(crate) fn guard(
     let (text, is_well) = compare(&serde_json::from_str(&stored)?, &costs)?;
     terminal.print(&text)?;
     Ok(is_well)
+}
+
+/// The `hottest` functions of a part, by what they execute themselves in one request.
+fn functions(total: &Total, count: f64, hottest: usize) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for (name, cost) in total.functions.iter().take(hottest) {
+        let share = cost / total.instructions * 100.0;
+        writeln!(text, "{:9.0} {share:5.1}%  {name}", cost / count)?;
+    }
+    Ok(text)
 }
 
 /// Says for each part what it costs against `stored`, and whether none costs more.

@@ -75,6 +75,9 @@ enum Chore {
         /// Makes what is measured the baseline.
         #[arg(long)]
         store: bool,
+        /// Also prints so many of each part's hottest functions.
+        #[arg(long, default_value_t = 0)]
+        hottest: usize,
     },
     /// Prints the table of an earlier run, and draws its plots.
     Report {
@@ -140,6 +143,7 @@ fn main() -> anyhow::Result<ExitCode> {
             place,
             baseline,
             store,
+            hottest,
         } => {
             let mut bench = Bench::start(&place)?;
             let peer = peers::known("gateway")?(&bench.setup)?;
@@ -147,7 +151,7 @@ fn main() -> anyhow::Result<ExitCode> {
             let both = (&bench.setup, &mut bench.provider);
             let counts = std::path::absolute(place.directory.join("callgrind"))?;
             let stored = (baseline.as_path(), then);
-            guard::guard(&peer, both, stored, (&counts, &bench.terminal))?
+            guard::guard(&peer, both, stored, (&counts, hottest, &bench.terminal))?
         }
         Chore::Report { record, plots } => {
             let record = serde_json::from_reader(File::open(record)?)?;

@@ -10,12 +10,14 @@ use std::{
 use anyhow::{Context as _, ensure};
 
 /// What was counted between two points.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Total {
     /// Instructions executed outside the kernel.
     pub(super) instructions: f64,
     /// Calls to the allocator for memory.
     pub(super) allocations: f64,
+    /// What each function executed itself, the most first.
+    pub(super) functions: Vec<(String, f64)>,
 }
 
 /// What to put before a command, so that its counts go to `directory`, which is emptied.
@@ -80,36 +82,59 @@ fn control(what: &str, pid: u32) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Adds up a file of callgrind's: its total, and the calls whose callee allocates.
+/// Adds up a file of callgrind's: its total, what each function executed itself, and the calls
+/// whose callee allocates.
 fn read(text: &str) -> anyhow::Result<Total> {
     let (mut instructions, mut allocations) = (None, 0.0);
     let mut names: HashMap<&str, &str> = HashMap::new();
-    let mut callee = "";
+    let mut functions: HashMap<&str, f64> = HashMap::new();
+    let (mut function, mut callee, mut is_of_callee) = ("", "", false);
     for line in text.lines() {
         if let Some(name) = line.strip_prefix("cfn=") {
             callee = resolve(name, &mut names);
         } else if let Some(name) = line.strip_prefix("fn=") {
-            resolve(name, &mut names);
+            function = resolve(name, &mut names);
         } else if let Some(calls) = line.strip_prefix("calls=") {
             let count = calls.split_whitespace().next().unwrap_or("");
             if is_allocator(callee) {
                 allocations += count.parse::<f64>()?;
             }
-        } else if let Some(total) = line
-            .strip_prefix("totals:")
-            .or_else(|| line.strip_prefix("summary:"))
-        {
-            instructions = total
-                .split_whitespace()
-                .next()
-                .and_then(|total| total.parse().ok());
+            is_of_callee = true;
+        } else if let Some(total) = total(line) {
+            instructions = Some(total);
+        } else if let Some(cost) = cost(line) {
+            if !is_of_callee {
+                *functions.entry(function).or_default() += cost;
+            }
+            is_of_callee = false;
         }
     }
     let instructions = instructions.context("callgrind wrote no total")?;
+    let mut functions: Vec<(String, f64)> = functions
+        .into_iter()
+        .map(|(name, cost)| (name.to_owned(), cost))
+        .collect();
+    functions.sort_by(|one, other| other.1.total_cmp(&one.1));
     Ok(Total {
         instructions,
         allocations,
+        functions,
     })
+}
+
+fn total(line: &str) -> Option<f64> {
+    let rest = line
+        .strip_prefix("totals:")
+        .or_else(|| line.strip_prefix("summary:"))?;
+    rest.split_whitespace().next()?.parse().ok()
+}
+
+/// The cost in a line that begins with a position: a number, a distance, or `*` for the same.
+fn cost(line: &str) -> Option<f64> {
+    let is_position =
+        line.starts_with(|first: char| first.is_ascii_digit() || "+-*".contains(first));
+    let (_, cost) = line.split_once(' ').filter(|_| is_position)?;
+    cost.parse().ok()
 }
 
 /// A name is written once, behind a number in brackets, and later by the number alone.
@@ -155,13 +180,15 @@ mod tests {
     use super::{Total, read};
 
     #[test]
-    fn calls_to_the_allocator_are_added_up_under_either_form_of_its_name() {
+    fn costs_and_calls_to_the_allocator_add_up_under_either_form_of_a_name() {
         let text = "events: Ir\n\nfn=(1) main\n1 100\ncfn=(2) malloc\ncalls=3 0\n1 30\n\
             cfn=(3) free\ncalls=9 0\n1 9\n\nfn=(4) other\n1 5\ncfn=(2)\ncalls=4 0\n1 40\n\
             cfn=(5) realloc'2\ncalls=1 0\n1 4\n\ntotals: 188\n";
+        let own = [("main", 100.0), ("other", 5.0)];
         let expected = Total {
             instructions: 188.0,
             allocations: 8.0,
+            functions: own.map(|(name, cost)| (name.to_owned(), cost)).to_vec(),
         };
         assert_eq!(read(text).expect("well formed"), expected);
     }

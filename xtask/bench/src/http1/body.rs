@@ -155,6 +155,8 @@ mod tests {
                 step,
                 "0123456789|",
             );
+            let long = "1a\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\n\r\n";
+            check(Body::chunked(), long, step, "abcdefghijklmnopqrstuvwxyz|");
             check(Body::Length(5), "helloHTTP", step, "hello|HTTP");
         }
     }
