@@ -35,7 +35,7 @@ use tempfile::TempDir;
 use crate::{
     guard::Then,
     load::Window,
-    peers::{KNOWN, Peer, Setup},
+    peers::{KNOWN, Peer, Setup, Size},
     process::{Core, Provider},
     run::{Plan, Run},
     samples::Record,
@@ -120,10 +120,10 @@ struct RunArgs {
     /// Only cases whose names begin so; `rest` is start, size and memory.
     #[arg(long, value_delimiter = ',')]
     cases: Vec<String>,
-    /// Also measures the gateway with 10,000 upstreams and 100,000 keys; setting that up takes
-    /// minutes.
-    #[arg(long)]
-    grown: bool,
+    /// Also measures the gateway with so many more upstreams and keys, each written by a request of
+    /// its own: a thousand take some seconds.
+    #[arg(long, value_name = "UPSTREAMS,KEYS", value_parser = size)]
+    grown: Option<Size>,
     /// Where to draw the plots.
     #[arg(long)]
     plots: Option<PathBuf>,
@@ -221,11 +221,12 @@ fn measure(args: &RunArgs) -> anyhow::Result<bool> {
     let peers = prepare(args, &setup, &mut record, &terminal)?;
     ensure!(!peers.is_empty(), "no peer to measure");
     let direct = peers::direct(provider.address);
-    let large = if args.grown {
-        terminal.step("configuring 10,000 upstreams and 100,000 keys");
-        Some(peers::large(&setup)?)
-    } else {
-        None
+    let large = match args.grown {
+        Some(size) => {
+            terminal.step("writing a large configuration");
+            Some(peers::large(&setup, size)?)
+        }
+        None => None,
     };
     let measured = Run::new(plan(args), setup, &mut provider, &mut record, &terminal).measure(
         &direct,
@@ -240,6 +241,14 @@ fn measure(args: &RunArgs) -> anyhow::Result<bool> {
         terminal.note(&format!("fault: {fault}"));
     }
     Ok(record.faults.is_empty())
+}
+
+fn size(text: &str) -> anyhow::Result<Size> {
+    let (upstreams, keys) = text.split_once(',').context("not UPSTREAMS,KEYS")?;
+    Ok(Size {
+        upstreams: upstreams.parse()?,
+        keys: keys.parse()?,
+    })
 }
 
 fn plan(args: &RunArgs) -> Plan {

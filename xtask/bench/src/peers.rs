@@ -16,6 +16,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 
+pub(crate) use self::gateway::Size;
 use crate::messages;
 
 /// How a request's dialect compares with its target's.
@@ -122,16 +123,12 @@ pub(crate) const KNOWN: &[(&str, Prepare)] = &[
     ("litellm", litellm::prepare),
 ];
 
-/// The gateway with 10,000 upstreams and 100,000 keys beside those in use.
+/// The gateway with more in its store.
 ///
 /// # Errors
 ///
 /// When it is not built or refuses its configuration.
-pub(crate) fn large(setup: &Setup) -> anyhow::Result<Peer> {
-    let size = gateway::Size {
-        upstreams: 10_000,
-        keys: 100_000,
-    };
+pub(crate) fn large(setup: &Setup, size: Size) -> anyhow::Result<Peer> {
     gateway::prepare_sized(setup, "gateway-large", size)
 }
 

@@ -18,11 +18,11 @@ use crate::{
 
 /// How much is configured beside what the requests use.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Size {
+pub(crate) struct Size {
     /// Upstreams that no request asks for.
-    pub(super) upstreams: usize,
+    pub(crate) upstreams: usize,
     /// Keys that no request has.
-    pub(super) keys: usize,
+    pub(crate) keys: usize,
 }
 
 /// Sets the gateway up through its Admin API, once; every start then finds its store.
