@@ -14,7 +14,7 @@ type Picture = (&'static str, &'static str, &'static [Source]);
 const PICTURES: &[Picture] = &[
     (
         "cpu",
-        "Processor time (µs), less is better",
+        "Processor time (µs; logarithmic, less is better)",
         &[
             ("plain-1k-c64", "cpu_us"),
             ("plain-32k-c64", "cpu_us"),
@@ -24,7 +24,7 @@ const PICTURES: &[Picture] = &[
     ),
     (
         "latency",
-        "Added time (µs), less is better",
+        "Added time (µs; logarithmic, less is better)",
         &[
             ("open-1k", "added_p50_us"),
             ("open-1k", "added_p99_us"),
@@ -34,7 +34,7 @@ const PICTURES: &[Picture] = &[
     ),
     (
         "memory",
-        "Memory (MiB idle, KiB each), less is better",
+        "Memory (MiB idle, KiB each; logarithmic, less is better)",
         &[
             ("memory", "idle_mib"),
             ("memory", "idle_connection_kib"),

@@ -279,7 +279,12 @@ pub(crate) fn verdicts(record: &Record, peer: &str) -> String {
             Some(base) => record.ratio((peer, bar.source), base),
             None => record.spread(peer, bar.source.0, bar.source.1),
         };
-        let Some(spread) = spread else { continue };
+        let Some(spread) = spread else {
+            if record.spread(peer, bar.source.0, bar.source.1).is_some() {
+                writeln!(text, "| {} | | | less than the noise | |", bar.what).ok();
+            }
+            continue;
+        };
         let reaches = |limit: f64| match bar.sense {
             Sense::AtMost => spread.median <= limit,
             Sense::AtLeast => spread.median >= limit,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// Everything about one run.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Record {
     /// When it began, in UTC.
     pub(crate) date: String,
@@ -80,6 +80,7 @@ impl Record {
     }
 
     /// `peer`'s numbers as multiples of `base`'s, round by round; each with its case and figure.
+    /// `None` where a number of either is not above zero: a difference that noise outweighs.
     pub(crate) fn ratio(
         &self,
         (peer, own): (&str, Source),
@@ -87,10 +88,14 @@ impl Record {
     ) -> Option<Spread> {
         let bases = self.by_round(base, other.0, other.1);
         let own = self.by_round(peer, own.0, own.1);
-        Spread::of(own.iter().filter_map(|(round, value)| {
-            let base = *bases.get(round)?;
-            (base > 0.0).then(|| value / base)
-        }))
+        let ratio = |(round, value): (&u32, &f64)| match bases.get(round) {
+            Some(base) if *base > 0.0 && *value > 0.0 => Some(value / base),
+            Some(_) => Some(f64::NAN),
+            None => None,
+        };
+        let ratios: Vec<f64> = own.iter().filter_map(ratio).collect();
+        let is_sound = ratios.iter().all(|ratio| ratio.is_finite());
+        Spread::of(ratios).filter(|_| is_sound)
     }
 
     /// The peers that have numbers, in the order they came.
@@ -115,7 +120,7 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
-    use super::Spread;
+    use super::{Record, Sample, Spread};
 
     #[track_caller]
     fn check(values: &[f64], expected: Option<(f64, f64, f64)>) {
@@ -125,6 +130,30 @@ mod tests {
             most,
         });
         assert_eq!(Spread::of(values.iter().copied()), expected);
+    }
+
+    #[test]
+    fn a_ratio_of_what_noise_outweighs_is_none() {
+        let source = ("case", "figure");
+        let ratio = |own: [f64; 2], base: [f64; 2]| {
+            let mut record = Record::default();
+            for (peer, values) in [("own", own), ("base", base)] {
+                for (round, value) in (0..).zip(values) {
+                    record.samples.push(Sample {
+                        round,
+                        peer: peer.to_owned(),
+                        case: source.0.to_owned(),
+                        figure: source.1.to_owned(),
+                        value,
+                    });
+                }
+            }
+            let spread = record.ratio(("own", source), ("base", source));
+            spread.map(|spread| spread.median)
+        };
+        assert_eq!(ratio([2.0, 3.0], [1.0, 1.0]), Some(2.5));
+        assert_eq!(ratio([2.0, -3.0], [1.0, 1.0]), None);
+        assert_eq!(ratio([2.0, 3.0], [1.0, 0.0]), None);
     }
 
     #[test]
