@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use crate::random::below;
 use crate::sync::{AtomicU64, Ordering};
 
 /// A cycle of turns and the place where it stands.
@@ -11,7 +12,11 @@ pub(crate) struct Rotation {
     /// What the cycle was made from: who takes part, and with what weight.
     recipe: Box<[(u32, u32)]>,
     turns: Box<[u32]>,
+    /// Where in the cycle it stands, in 2^64ths of it, so that a turn costs no division and the
+    /// cycle's end is the word's own.
     cursor: AtomicU64,
+    /// One turn in those units, rounded up: a turn is lost to the rounding after 2^46 of them.
+    step: u64,
 }
 
 impl Rotation {
@@ -22,11 +27,14 @@ impl Rotation {
     pub(crate) fn new(recipe: Box<[(u32, u32)]>, before: Option<&Self>) -> Self {
         let weights: Vec<u32> = recipe.iter().map(|&(_, weight)| weight).collect();
         let turns = cycle(&weights);
-        let start = before.map_or(0, |before| before.place(turns.len()));
+        let step = (u64::MAX / turns.len().max(1) as u64).wrapping_add(1);
+        let done = before.map_or(0, |before| before.cursor.load(Ordering::Relaxed));
+        let start = (below(done, turns.len()) as u64).wrapping_mul(step);
         Self {
             recipe,
             turns,
             cursor: AtomicU64::new(start),
+            step,
         }
     }
 
@@ -37,9 +45,8 @@ impl Rotation {
     /// Takes a turn and says at which place of the cycle.
     #[inline]
     pub(crate) fn take(&self) -> usize {
-        let turn = self.cursor.fetch_add(1, Ordering::Relaxed);
-        let len = self.turns.len().max(1) as u64;
-        usize::try_from(turn % len).unwrap_or(0)
+        let done = self.cursor.fetch_add(self.step, Ordering::Relaxed);
+        below(done, self.turns.len())
     }
 
     /// Whose turn it is at `place`, which wraps around.
@@ -57,14 +64,6 @@ impl Rotation {
     /// The number of turns in the cycle.
     pub(crate) fn len(&self) -> usize {
         self.turns.len()
-    }
-
-    /// The present place, scaled to a cycle of `len` turns.
-    fn place(&self, len: usize) -> u64 {
-        let own = self.turns.len().max(1) as u64;
-        let place = self.cursor.load(Ordering::Relaxed) % own;
-        let scaled = u128::from(place) * len as u128 / u128::from(own);
-        u64::try_from(scaled).unwrap_or(0)
     }
 }
 
@@ -194,9 +193,8 @@ mod tests {
     #[test]
     fn two_to_the_32_turns_are_nothing_special() {
         let rotation = Rotation::new([(1, 1), (2, 1), (3, 1)].into(), None);
-        rotation
-            .cursor
-            .store(u64::from(u32::MAX), Ordering::Relaxed);
+        let done = rotation.step.wrapping_mul(u64::from(u32::MAX));
+        rotation.cursor.store(done, Ordering::Relaxed);
         let places: Vec<usize> = (0..4).map(|_| rotation.take()).collect();
         assert_eq!(places, [0, 1, 2, 0]);
     }
