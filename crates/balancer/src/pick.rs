@@ -18,7 +18,7 @@ use crate::policy::Pool;
 use crate::routes::{Route, WHOLE};
 use crate::state::{Admits, Entry, TargetState};
 use crate::sync::Ordering;
-use crate::tier::{Serves, Tier};
+use crate::tier::{Member, Serves, Tier};
 
 /// A target that let the request in.
 struct Chosen {
@@ -36,9 +36,27 @@ impl<T> Core<T> {
             self.refresh_if_due();
         }
         let snapshot = self.snapshot.load();
-        match self.pick_from(&snapshot, snapshot.routes.of(ask.model), ask) {
-            Some(chosen) => Self::lease(&snapshot, &chosen, ask),
-            None => self.pick_otherwise(&snapshot, ask),
+        let route = snapshot.routes.of(ask.model);
+        // Nearly every request is taken by a target of the first tier, with nobody to try out.
+        if route.is_plain
+            && let Some(tier) = route.tiers.first()
+            && let Some(chosen) = self.choose(&snapshot, tier, ask, false)
+        {
+            return Self::lease(&snapshot, &chosen, ask);
+        }
+        self.pick_further(&snapshot, route, ask)
+    }
+
+    #[inline(never)]
+    fn pick_further(
+        &self,
+        snapshot: &Snapshot<T>,
+        route: &Route,
+        ask: &Ask<'_>,
+    ) -> Result<Lease<T>, NoTarget> {
+        match self.pick_from(snapshot, route, ask, route.is_plain) {
+            Some(chosen) => Self::lease(snapshot, &chosen, ask),
+            None => self.pick_otherwise(snapshot, ask),
         }
     }
 
@@ -66,12 +84,20 @@ impl<T> Core<T> {
         ))
     }
 
-    #[inline]
-    fn pick_from(&self, snapshot: &Snapshot<T>, route: &Route, ask: &Ask<'_>) -> Option<Chosen> {
+    /// Asks the tiers of `route` in their order, but not the first one again that `has_asked`.
+    fn pick_from(
+        &self,
+        snapshot: &Snapshot<T>,
+        route: &Route,
+        ask: &Ask<'_>,
+        mut has_asked: bool,
+    ) -> Option<Chosen> {
         let first = self.first_tier(snapshot, route);
         let (skipped, tiers) = route.tiers.split_at(first);
         for tier in tiers.iter().chain(skipped) {
-            if let Some(chosen) = self.pick_in(snapshot, tier, ask, false) {
+            if !std::mem::take(&mut has_asked)
+                && let Some(chosen) = self.pick_in(snapshot, tier, ask, false)
+            {
                 return Some(chosen);
             }
             if ask.again == Some(tier.priority)
@@ -84,7 +110,6 @@ impl<T> Core<T> {
     }
 
     /// Where to begin: at the first tier, but where weakened tiers share their traffic.
-    #[inline]
     fn first_tier(&self, snapshot: &Snapshot<T>, route: &Route) -> usize {
         if snapshot.rules.spill.is_none() {
             return 0;
@@ -95,7 +120,6 @@ impl<T> Core<T> {
         route.tiers.iter().position(bears).unwrap_or(0)
     }
 
-    #[inline]
     fn pick_in(
         &self,
         snapshot: &Snapshot<T>,
@@ -132,44 +156,67 @@ impl<T> Core<T> {
         ask: &Ask<'_>,
         again: bool,
     ) -> Option<Chosen> {
+        let pool = Pool {
+            tier,
+            ask,
+            shared: &self.shared,
+            is_plain: again || ask.tried.is_empty(),
+            again,
+            closed: &[],
+        };
+        let place = snapshot.rules.algorithm.choose(&pool)?;
+        let member = pool.member(place)?;
+        if let Some(chosen) = self.enter(tier, member) {
+            return Some(chosen);
+        }
+        self.choose_others(snapshot, &pool, place)
+    }
+
+    /// Chooses among the others when a target turned out to be closed when it was entered.
+    #[cold]
+    fn choose_others(
+        &self,
+        snapshot: &Snapshot<T>,
+        pool: &Pool<'_>,
+        mut place: usize,
+    ) -> Option<Chosen> {
         let mut closed: Vec<u32> = Vec::new();
         loop {
-            let usual_spt = f32::from_bits(self.shared.usual_spt.load(Ordering::Relaxed));
+            closed.push(u32::try_from(place).ok()?);
             let pool = Pool {
-                tier,
-                ask,
-                clock: &self.shared.clock,
-                random: &self.shared.random,
-                is_plain: closed.is_empty() && (again || ask.tried.is_empty()),
-                again,
+                is_plain: false,
                 closed: &closed,
-                usual_spt,
+                ..*pool
             };
-            let place = snapshot.rules.algorithm.choose(&pool)?;
-            let member = pool.member(place)?;
-            let admits = if tier.panics {
-                Admits::ServingOrResting
-            } else {
-                Admits::Serving
-            };
-            match member.state.enter(member.cap, admits) {
-                Ok(entry) => {
-                    let role = if entry.at_rest {
-                        Role::LastResort
-                    } else {
-                        Role::Ordinary
-                    };
-                    return Some(Chosen {
-                        node: member.node,
-                        serves: member.serves,
-                        entry,
-                        role,
-                    });
-                }
-                Err(_refused) => {
-                    self.leave(&member.state);
-                    closed.push(u32::try_from(place).ok()?);
-                }
+            place = snapshot.rules.algorithm.choose(&pool)?;
+            if let Some(chosen) = self.enter(pool.tier, pool.member(place)?) {
+                return Some(chosen);
+            }
+        }
+    }
+
+    /// Lets the request in, if the target still is open.
+    #[inline]
+    fn enter(&self, tier: &Tier, member: &Member) -> Option<Chosen> {
+        let admits = if tier.panics {
+            Admits::ServingOrResting
+        } else {
+            Admits::Serving
+        };
+        match member.state.enter(member.cap, admits) {
+            Ok(entry) => Some(Chosen {
+                node: member.node,
+                serves: member.serves,
+                role: if entry.at_rest {
+                    Role::LastResort
+                } else {
+                    Role::Ordinary
+                },
+                entry,
+            }),
+            Err(_refused) => {
+                self.leave(&member.state);
+                None
             }
         }
     }
@@ -206,7 +253,7 @@ impl<T> Core<T> {
         let substitutes =
             ask.model.is_some() && snapshot.rules.model_fallback == ModelFallback::DefaultModel;
         if substitutes
-            && let Some(chosen) = self.pick_from(snapshot, &snapshot.routes.defaults, ask)
+            && let Some(chosen) = self.pick_from(snapshot, &snapshot.routes.defaults, ask, false)
         {
             return Self::lease(snapshot, &chosen, ask);
         }

@@ -18,8 +18,10 @@ use ai_gateway_health::Moment;
 use crate::algorithm::Algorithm;
 use crate::ask::Ask;
 use crate::clock::ClockSource;
+use crate::node::Shared;
 use crate::random::{Random, below};
 use crate::state::Glance;
+use crate::sync::Ordering;
 use crate::tier::{Member, Tier};
 
 pub(crate) use self::consistent_hash::{RENDEZVOUS, Table};
@@ -74,16 +76,13 @@ pub trait Policy: Send + Sync + 'static {
 pub struct Pool<'a> {
     pub(crate) tier: &'a Tier,
     pub(crate) ask: &'a Ask<'a>,
-    pub(crate) clock: &'a ClockSource,
-    pub(crate) random: &'a Random,
+    pub(crate) shared: &'a Shared,
     /// Whether nothing was tried or found full, so that no place is shut for this request alone.
     pub(crate) is_plain: bool,
     /// Whether targets that were tried in this request are open again.
     pub(crate) again: bool,
     /// Places that turned out not to be open when they were entered.
     pub(crate) closed: &'a [u32],
-    /// What to take for the seconds per token of a target that has none yet.
-    pub(crate) usual_spt: f32,
 }
 
 impl Pool<'_> {
@@ -129,14 +128,14 @@ impl Pool<'_> {
     /// a target that has answered nothing yet.
     pub fn seconds_per_token(&self, place: usize) -> f32 {
         self.member(place)
-            .map_or(self.usual_spt, |member| self.spt(member))
+            .map_or_else(|| self.usual_spt(), |member| self.spt(member))
     }
 
     /// Seconds to the first byte, by a mean that rises at once and falls slowly; `None` before
     /// the first.
     pub fn first_byte_seconds(&self, place: usize) -> Option<f32> {
         let member = self.member(place)?;
-        member.state.load.ttft(self.clock.now())
+        member.state.load.ttft(self.clock().now())
     }
 
     /// The share of requests that passed, lately, from 0 to 1.
@@ -154,7 +153,7 @@ impl Pool<'_> {
     /// Tokens used in the last minute over the budget for a minute.
     pub fn usage(&self, place: usize) -> f32 {
         self.member(place).map_or(f32::INFINITY, |member| {
-            member.state.load.usage(self.clock.now()) / member.budget
+            member.state.load.usage(self.clock().now()) / member.budget
         })
     }
 
@@ -165,12 +164,12 @@ impl Pool<'_> {
 
     /// Chooses a place at random; repeatable where the balancer was given a seed.
     pub fn random_place(&self) -> usize {
-        below(self.random.word(), self.len())
+        below(self.random().word(), self.len())
     }
 
     /// The time.
     pub fn now(&self) -> Moment {
-        self.clock.now()
+        self.clock().now()
     }
 
     #[inline]
@@ -196,6 +195,14 @@ impl Pool<'_> {
         is_tried || self.closed.iter().any(|&shut| shut as usize == place)
     }
 
+    /// The member's load, if it is open; by one look at it.
+    #[inline]
+    pub(crate) fn open_load(&self, place: usize, member: &Member) -> Option<f32> {
+        let glance = member.state.glance();
+        self.is_open_at(place, member, glance)
+            .then(|| self.demand(member, glance) * member.inverse_weight)
+    }
+
     #[inline]
     pub(crate) fn load_of(&self, member: &Member) -> f32 {
         self.demand(member, member.state.glance()) * member.inverse_weight
@@ -209,7 +216,7 @@ impl Pool<'_> {
     )]
     fn demand(&self, member: &Member, glance: Glance) -> f32 {
         let ghosts = if glance.is_haunted() {
-            member.state.ghosts(self.clock.now())
+            member.state.ghosts(self.clock().now())
         } else {
             0.0
         };
@@ -219,7 +226,23 @@ impl Pool<'_> {
     #[inline]
     pub(crate) fn spt(&self, member: &Member) -> f32 {
         let known = member.state.load.spt();
-        if known > 0.0 { known } else { self.usual_spt }
+        if known > 0.0 { known } else { self.usual_spt() }
+    }
+
+    /// What to take for the seconds per token of a target that has none yet.
+    #[inline]
+    pub(crate) fn usual_spt(&self) -> f32 {
+        f32::from_bits(self.shared.usual_spt.load(Ordering::Relaxed))
+    }
+
+    #[inline]
+    pub(crate) fn clock(&self) -> &ClockSource {
+        &self.shared.clock
+    }
+
+    #[inline]
+    pub(crate) fn random(&self) -> &Random {
+        &self.shared.random
     }
 
     /// The first open place.
@@ -236,7 +259,7 @@ impl Pool<'_> {
     #[inline]
     pub(crate) fn lowest(&self, score: impl Fn(&Member, f32) -> f32) -> Option<usize> {
         let len = self.len();
-        let word = self.random.word();
+        let word = self.random().word();
         if len > SCAN {
             let drawn = self.lowest_of_drawn(word, &score);
             if drawn.is_some() {
@@ -245,41 +268,29 @@ impl Pool<'_> {
         }
         let start = below(word, len);
         let (before, after) = self.tier.members.split_at(start.min(len));
-        let mut best = Best::none();
-        self.scan(&mut best, start, after, &score);
-        self.scan(&mut best, 0, before, &score);
-        best.place()
+        let best = self.scan(Best::NONE, 0, (start, after), &score);
+        let best = self.scan(best, after.len(), (0, before), &score);
+        let place = start + best.turn()?;
+        Some(if place < len { place } else { place - len })
     }
 
+    /// The better of `best` and what is open of `members`, which come from `place` and `turn` on.
     #[inline]
     fn scan(
         &self,
-        best: &mut Best,
-        first: usize,
-        members: &[Member],
+        mut best: Best,
+        turn: usize,
+        (place, members): (usize, &[Member]),
         score: &impl Fn(&Member, f32) -> f32,
-    ) {
-        for (place, member) in (first..).zip(members) {
-            self.weigh(best, place, member, score);
-        }
-    }
-
-    /// Takes the place for the best so far, if it is open and its score is lower.
-    #[inline]
-    fn weigh(
-        &self,
-        best: &mut Best,
-        place: usize,
-        member: &Member,
-        score: &impl Fn(&Member, f32) -> f32,
-    ) {
-        let glance = member.state.glance();
-        if self.is_open_at(place, member, glance) {
-            let score = score(member, self.demand(member, glance));
-            if score < best.score {
-                *best = Best { score, place };
+    ) -> Best {
+        for (n, member) in members.iter().enumerate() {
+            let glance = member.state.glance();
+            if self.is_open_at(place + n, member, glance) {
+                let score = score(member, self.demand(member, glance));
+                best = best.min(Best::new(score, turn + n));
             }
         }
+        best
     }
 
     /// The open place with the lowest score of four different ones drawn at random.
@@ -291,7 +302,7 @@ impl Pool<'_> {
     ) -> Option<usize> {
         let len = self.len();
         let mut drawn = [usize::MAX; DRAWS];
-        let mut best = Best::none();
+        let mut best = Best::NONE;
         for n in 0..DRAWS {
             // A word has 16 bits for each draw, enough for an even draw among so many.
             let mut place = if len <= 1 << 10 {
@@ -299,7 +310,7 @@ impl Pool<'_> {
                 word >>= 16;
                 place
             } else {
-                below(self.random.word(), len)
+                below(self.random().word(), len)
             };
             while drawn.contains(&place) {
                 place = if place + 1 < len { place + 1 } else { 0 };
@@ -308,29 +319,39 @@ impl Pool<'_> {
                 *slot = place;
             }
             if let Some(member) = self.member(place) {
-                self.weigh(&mut best, place, member, score);
+                let glance = member.state.glance();
+                if self.is_open_at(place, member, glance) {
+                    let score = score(member, self.demand(member, glance));
+                    best = best.min(Best::new(score, n));
+                }
             }
         }
-        best.place()
+        drawn.get(best.turn()?).copied()
     }
 }
 
-/// The best place so far.
-struct Best {
-    score: f32,
-    place: usize,
-}
+/// The lowest score so far, and at which turn it was seen: one word, so that the lesser of two,
+/// and of equals the earlier, costs no jump that the processor would have to guess.
+#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+struct Best(u64);
 
 impl Best {
-    const fn none() -> Self {
-        Self {
-            score: f32::INFINITY,
-            place: usize::MAX,
-        }
+    /// Nothing seen: a score must be finite to be better.
+    const NONE: Self = Self((f32::INFINITY.to_bits() as u64) << 32);
+
+    /// Scores are not negative, so they are in the order of their bits.
+    #[inline]
+    fn new(score: f32, turn: usize) -> Self {
+        Self(u64::from(score.to_bits()) << 32 | turn as u64)
     }
 
-    fn place(&self) -> Option<usize> {
-        (self.place != usize::MAX).then_some(self.place)
+    #[inline]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the turn is the lower half"
+    )]
+    fn turn(self) -> Option<usize> {
+        (self < Self::NONE).then_some(self.0 as u32 as usize)
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Routes {
 #[derive(Default)]
 pub(crate) struct Route {
     pub(crate) tiers: Box<[Tier]>,
+    /// Whether every request begins at the first tier, and tries nobody out there.
+    pub(crate) is_plain: bool,
 }
 
 /// A target, as the compilation looks at it.
@@ -178,8 +180,13 @@ impl Route {
             .collect();
         share_out(&mut tiers);
         tiers.retain(|tier| !tier.members.is_empty() || !tier.probes.is_empty());
+        let is_plain = rules.spill.is_none()
+            && tiers
+                .first()
+                .is_some_and(|tier| tier.probes.is_empty() && !tier.members.is_empty());
         Self {
             tiers: tiers.into(),
+            is_plain,
         }
     }
 }

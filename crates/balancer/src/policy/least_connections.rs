@@ -6,7 +6,7 @@
 
 use super::Pool;
 
-#[inline]
+#[inline(never)]
 pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
     pool.lowest(|member, demand| demand * member.inverse_weight)
 }

@@ -5,14 +5,14 @@
 use super::Pool;
 use crate::random::below;
 
-#[inline]
+#[inline(never)]
 pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
     let len = pool.len();
     if len < 2 {
         return pool.first_open();
     }
     for _ in 0..DRAWS {
-        let word = pool.random.word();
+        let word = pool.random().word();
         let first = below(word, len);
         // A second place that cannot be the first.
         let step = 1 + below(word << 32, len - 1);
@@ -24,14 +24,9 @@ pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
         let (Some(one), Some(two)) = (pool.member(first), pool.member(second)) else {
             continue;
         };
-        match (
-            pool.is_open_member(first, one),
-            pool.is_open_member(second, two),
-        ) {
-            (true, true) if pool.load_of(two) < pool.load_of(one) => return Some(second),
-            (true, true) => return Some(first),
-            // One alone is taken only when no other is left to compare it with.
-            (true, false) | (false, true) | (false, false) => {}
+        // One alone is taken only when no other is left to compare it with.
+        if let (Some(one), Some(two)) = (pool.open_load(first, one), pool.open_load(second, two)) {
+            return Some(if two < one { second } else { first });
         }
     }
     pool.lowest(|member, demand| demand * member.inverse_weight)

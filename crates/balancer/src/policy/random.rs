@@ -9,7 +9,7 @@ pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
     // Draw by weight: take a place at random, keep it by its weight, else draw again. A few draws
     // nearly always do, at a cost that does not grow with the number of targets.
     for _ in 0..DRAWS {
-        let word = pool.random.word();
+        let word = pool.random().word();
         let place = below(word, pool.len());
         if let Some(member) = pool.member(place) {
             let kept = unit(word) * pool.tier.heaviest < member.weight;
@@ -28,7 +28,7 @@ fn by_sum(pool: &Pool<'_>) -> Option<usize> {
         places.filter(|&(place, member)| pool.is_open_member(place, member))
     };
     let total: f32 = open().map(|(_, member)| member.weight).sum();
-    let mut left = unit(pool.random.word()) * total;
+    let mut left = unit(pool.random().word()) * total;
     let mut last = None;
     for (place, member) in open() {
         last = Some(place);

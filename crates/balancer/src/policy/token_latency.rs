@@ -16,16 +16,17 @@
 use super::Pool;
 use crate::tier::Member;
 
-#[inline]
+#[inline(never)]
 pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
-    pool.lowest(|member, demand| score(pool, member, demand))
+    let usual_spt = pool.usual_spt();
+    pool.lowest(|member, demand| score(usual_spt, member, demand))
 }
 
 #[inline]
-fn score(pool: &Pool<'_>, member: &Member, demand: f32) -> f32 {
+fn score(usual_spt: f32, member: &Member, demand: f32) -> f32 {
     let load = &member.state.load;
     let (spt, success) = load.pace();
-    let spt = if spt > 0.0 { spt } else { pool.usual_spt };
+    let spt = if spt > 0.0 { spt } else { usual_spt };
     let worth = load.room() * success.max(LEAST_SUCCESS);
     demand * spt * member.inverse_weight / worth
 }
