@@ -280,7 +280,10 @@ pub(crate) fn verdicts(record: &Record, peer: &str) -> String {
             None => record.spread(peer, bar.source.0, bar.source.1),
         };
         let Some(spread) = spread else {
-            if record.spread(peer, bar.source.0, bar.source.1).is_some() {
+            let has = |(peer, (case, figure)): (&str, Source)| {
+                record.spread(peer, case, figure).is_some()
+            };
+            if has((peer, bar.source)) && bar.base.is_some_and(has) {
                 writeln!(text, "| {} | | | less than the noise | |", bar.what).ok();
             }
             continue;

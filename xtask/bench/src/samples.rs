@@ -98,11 +98,12 @@ impl Record {
         Spread::of(ratios).filter(|_| is_sound)
     }
 
-    /// The peers that have numbers, in the order they came.
+    /// The peers that have numbers of their own, in the order they came.
     pub(crate) fn peers(&self) -> Vec<&str> {
         let mut peers: Vec<&str> = Vec::new();
         for sample in &self.samples {
-            if sample.peer != "direct" && !peers.contains(&sample.peer.as_str()) {
+            let is_shown = sample.peer != "direct" && !sample.case.starts_with("growth");
+            if is_shown && !peers.contains(&sample.peer.as_str()) {
                 peers.push(&sample.peer);
             }
         }
