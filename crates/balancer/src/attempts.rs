@@ -91,7 +91,7 @@ impl<T> Attempts<T> {
     pub fn pick(&mut self) -> Result<Lease<T>, NoTarget> {
         let again = self.again.take();
         let ask = Ask {
-            model: self.model.as_ref().map(ModelName::as_str),
+            model: self.model.as_ref(),
             key: self.key,
             tried: self.tried.as_slice(),
             again,

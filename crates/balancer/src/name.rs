@@ -1,8 +1,16 @@
 //! A model's name that is copied without an allocation, as nearly all are short.
 
-/// A model's name, owned.
+use crate::random::hash;
+
+/// A model's name, owned, and its hash, which each attempt of a request needs.
 #[derive(Clone)]
-pub(crate) enum ModelName {
+pub(crate) struct ModelName {
+    hash: u64,
+    text: Text,
+}
+
+#[derive(Clone)]
+enum Text {
     Short { len: u8, bytes: [u8; SHORT] },
     Long(Box<str>),
 }
@@ -10,22 +18,35 @@ pub(crate) enum ModelName {
 impl ModelName {
     pub(crate) fn new(name: &str) -> Self {
         let mut bytes = [0; SHORT];
-        match (bytes.get_mut(..name.len()), u8::try_from(name.len())) {
+        let text = match (bytes.get_mut(..name.len()), u8::try_from(name.len())) {
             (Some(slot), Ok(len)) => {
                 slot.copy_from_slice(name.as_bytes());
-                Self::Short { len, bytes }
+                Text::Short { len, bytes }
             }
-            _ => Self::Long(name.into()),
+            _ => Text::Long(name.into()),
+        };
+        Self {
+            hash: hash(name.as_bytes()),
+            text,
+        }
+    }
+
+    pub(crate) const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match &self.text {
+            Text::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Text::Long(name) => name.as_bytes(),
         }
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        match self {
-            Self::Short { len, bytes } => {
-                let name = bytes.get(..usize::from(*len)).unwrap_or_default();
-                std::str::from_utf8(name).unwrap_or_default()
-            }
-            Self::Long(name) => name,
+        match &self.text {
+            Text::Short { .. } => std::str::from_utf8(self.as_bytes()).unwrap_or_default(),
+            Text::Long(name) => name,
         }
     }
 }

@@ -71,7 +71,7 @@ impl<T> Core<T> {
         };
         let served = match (chosen.serves, ask.model) {
             (Serves::Listed(place), _) => Served::Listed(place),
-            (Serves::Asked, Some(model)) => Served::Asked(ModelName::new(model)),
+            (Serves::Asked, Some(model)) => Served::Asked(ModelName::clone(model)),
             (Serves::Asked | Serves::Unnamed, _) => Served::Unnamed,
             (Serves::Default, _) => Served::Default,
             (Serves::Substitute, _) => Served::Substitute,
@@ -260,7 +260,7 @@ impl<T> Core<T> {
         let now = self.now();
         let mut survey = Survey::default();
         for (place, node) in (0_u32..).zip(&snapshot.nodes) {
-            if let Some(serves) = serves(node, ask.model, substitutes) {
+            if let Some(serves) = serves(node, ask.model.map(ModelName::as_str), substitutes) {
                 survey.look(node, Resort::new(place, serves), ask, now);
             }
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ai_gateway_health::Standing;
 
 use crate::algorithm::Algorithm;
+use crate::name::ModelName;
 use crate::plan::Rules;
 use crate::policy::{RENDEZVOUS, Table};
 use crate::random::hash;
@@ -24,7 +25,7 @@ pub(crate) struct Routes {
     unlisted: Route,
     /// For requests whose model cannot be had: by default models.
     pub(crate) defaults: Route,
-    listed: HashMap<Box<str>, Route, BuildHasherDefault<NameHasher>>,
+    listed: Listed,
 }
 
 /// The tiers of one kind of request, the one to be tried first in front.
@@ -47,10 +48,13 @@ pub(crate) struct Row<'a> {
 impl Routes {
     /// The route of a request that asks for `model`.
     #[inline]
-    pub(crate) fn of(&self, model: Option<&str>) -> &Route {
+    pub(crate) fn of(&self, model: Option<&ModelName>) -> &Route {
         match model {
             None => &self.any,
-            Some(model) => self.listed.get(model).unwrap_or(&self.unlisted),
+            Some(model) => self
+                .listed
+                .get(model.hash(), model.as_bytes())
+                .unwrap_or(&self.unlisted),
         }
     }
 
@@ -95,10 +99,11 @@ impl Routes {
         let listed = by_model(rows, &unlisted)
             .into_iter()
             .map(|(model, candidates)| {
-                let before = before.and_then(|before| before.listed.get(model));
-                (model.into(), compile(&candidates, before))
+                let name = model.as_bytes();
+                let before = before.and_then(|before| before.listed.get(hash(name), name));
+                (model, compile(&candidates, before))
             })
-            .collect();
+            .collect::<Vec<_>>();
         Self {
             any: compile(&any, before.map(|b| &b.any)),
             unlisted: compile(&unlisted, before.map(|b| &b.unlisted)),
@@ -106,9 +111,56 @@ impl Routes {
                 &serving_default(Serves::Substitute),
                 before.map(|b| &b.defaults),
             ),
-            listed,
+            listed: Listed::new(listed),
         }
     }
+}
+
+/// The routes by the name of their model: found with a hash that the request brings along.
+struct Listed {
+    /// Each in the first free slot from its hash on; at least half of them are empty.
+    slots: Box<[Option<Entry>]>,
+}
+
+struct Entry {
+    hash: u64,
+    name: Box<str>,
+    route: Route,
+}
+
+impl Listed {
+    fn new(routes: Vec<(&str, Route)>) -> Self {
+        let len = (routes.len() * 2).next_power_of_two();
+        let mut slots: Box<[_]> = std::iter::repeat_with(|| None).take(len).collect();
+        for (name, route) in routes {
+            let hash = hash(name.as_bytes());
+            let mut places = places(hash, len);
+            let free = places.find(|&place| matches!(slots.get(place), Some(None)));
+            if let Some(slot) = free.and_then(|place| slots.get_mut(place)) {
+                let name = name.into();
+                *slot = Some(Entry { hash, name, route });
+            }
+        }
+        Self { slots }
+    }
+
+    #[inline]
+    fn get(&self, hash: u64, name: &[u8]) -> Option<&Route> {
+        for place in places(hash, self.slots.len()) {
+            let entry = self.slots.get(place)?.as_ref()?;
+            if entry.hash == hash && entry.name.as_bytes() == name {
+                return Some(&entry.route);
+            }
+        }
+        None
+    }
+}
+
+/// The slots in which to look for `hash`, in their order; `len` is a power of two.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "only the low bits count")]
+fn places(hash: u64, len: usize) -> impl Iterator<Item = usize> {
+    (0..len).map(move |step| (hash as usize).wrapping_add(step) & (len - 1))
 }
 
 impl Row<'_> {
