@@ -190,6 +190,7 @@ impl Pool<'_> {
     }
 
     /// Whether this request has tried the target, or found it full.
+    #[inline(never)]
     fn is_shut(&self, place: usize, member: &Member) -> bool {
         let is_tried = !self.again && self.ask.tried.contains(&member.state.serial());
         is_tried || self.closed.iter().any(|&shut| shut as usize == place)
@@ -208,6 +209,11 @@ impl Pool<'_> {
         self.demand(member, member.state.glance()) * member.inverse_weight
     }
 
+    #[cold]
+    fn ghosts(&self, member: &Member) -> f32 {
+        member.state.ghosts(self.clock().now())
+    }
+
     /// Requests in flight, and recent failures as if they still were, and one.
     #[inline]
     #[expect(
@@ -215,12 +221,12 @@ impl Pool<'_> {
         reason = "a load needs no more than 24 bits"
     )]
     fn demand(&self, member: &Member, glance: Glance) -> f32 {
-        let ghosts = if glance.is_haunted() {
-            member.state.ghosts(self.clock().now())
+        let in_flight = glance.in_flight() as f32 + 1.0;
+        if glance.is_haunted() {
+            in_flight + self.ghosts(member)
         } else {
-            0.0
-        };
-        glance.in_flight() as f32 + ghosts + 1.0
+            in_flight
+        }
     }
 
     #[inline]
@@ -259,19 +265,17 @@ impl Pool<'_> {
     #[inline]
     pub(crate) fn lowest(&self, score: impl Fn(&Member, f32) -> f32) -> Option<usize> {
         let len = self.len();
-        let word = self.random().word();
+        let start = below(self.random().word(), len);
         if len > SCAN {
-            let drawn = self.lowest_of_drawn(word, &score);
+            let drawn = self.lowest_of_drawn(start, self.random().word(), &score);
             if drawn.is_some() {
                 return drawn;
             }
         }
-        let start = below(word, len);
         let (before, after) = self.tier.members.split_at(start.min(len));
         let best = self.scan(Best::NONE, 0, (start, after), &score);
         let best = self.scan(best, after.len(), (0, before), &score);
-        let place = start + best.turn()?;
-        Some(if place < len { place } else { place - len })
+        Some(wrapped(start + best.turn()?, len))
     }
 
     /// The better of `best` and what is open of `members`, which come from `place` and `turn` on.
@@ -284,50 +288,58 @@ impl Pool<'_> {
         score: &impl Fn(&Member, f32) -> f32,
     ) -> Best {
         for (n, member) in members.iter().enumerate() {
-            let glance = member.state.glance();
-            if self.is_open_at(place + n, member, glance) {
-                let score = score(member, self.demand(member, glance));
-                best = best.min(Best::new(score, turn + n));
-            }
+            best = best.min(self.weigh(place + n, member, turn + n, score));
         }
         best
     }
 
     /// The open place with the lowest score of four different ones drawn at random.
+    ///
+    /// One of each quarter of the places, which begin anywhere: so that no two are the same, and
+    /// each place is as likely as any other.
     #[inline]
     fn lowest_of_drawn(
         &self,
+        start: usize,
         mut word: u64,
         score: &impl Fn(&Member, f32) -> f32,
     ) -> Option<usize> {
         let len = self.len();
-        let mut drawn = [usize::MAX; DRAWS];
+        let width = len / DRAWS;
         let mut best = Best::NONE;
-        for n in 0..DRAWS {
-            // A word has 16 bits for each draw, enough for an even draw among so many.
-            let mut place = if len <= 1 << 10 {
-                let place = below(word << 48, len);
-                word >>= 16;
-                place
-            } else {
-                below(self.random().word(), len)
-            };
-            while drawn.contains(&place) {
-                place = if place + 1 < len { place + 1 } else { 0 };
-            }
-            if let Some(slot) = drawn.get_mut(n) {
-                *slot = place;
-            }
+        for quarter in 0..DRAWS {
+            let turn = quarter * width + below(word << 48, width);
+            let place = wrapped(start + turn, len);
             if let Some(member) = self.member(place) {
-                let glance = member.state.glance();
-                if self.is_open_at(place, member, glance) {
-                    let score = score(member, self.demand(member, glance));
-                    best = best.min(Best::new(score, n));
-                }
+                best = best.min(self.weigh(place, member, turn, score));
             }
+            word >>= 16;
         }
-        drawn.get(best.turn()?).copied()
+        Some(wrapped(start + best.turn()?, len))
     }
+
+    /// The member's score, seen at `turn`; nothing unless it is open.
+    #[inline]
+    fn weigh(
+        &self,
+        place: usize,
+        member: &Member,
+        turn: usize,
+        score: &impl Fn(&Member, f32) -> f32,
+    ) -> Best {
+        let glance = member.state.glance();
+        if self.is_open_at(place, member, glance) {
+            Best::new(score(member, self.demand(member, glance)), turn)
+        } else {
+            Best::NONE
+        }
+    }
+}
+
+/// A place that is less than one round too far.
+#[inline]
+const fn wrapped(place: usize, len: usize) -> usize {
+    if place < len { place } else { place - len }
 }
 
 /// The lowest score so far, and at which turn it was seen: one word, so that the lesser of two,

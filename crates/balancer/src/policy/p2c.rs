@@ -2,7 +2,7 @@
 //!
 //! Law: of two or more targets whose loads differ, the one with the greatest is never picked.
 
-use super::Pool;
+use super::{Pool, wrapped};
 use crate::random::below;
 
 #[inline(never)]
@@ -16,11 +16,7 @@ pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
         let first = below(word, len);
         // A second place that cannot be the first.
         let step = 1 + below(word << 32, len - 1);
-        let second = if first + step < len {
-            first + step
-        } else {
-            first + step - len
-        };
+        let second = wrapped(first + step, len);
         let (Some(one), Some(two)) = (pool.member(first), pool.member(second)) else {
             continue;
         };
