@@ -33,6 +33,8 @@ pub(crate) enum Chore {
     Tests,
     /// The examples in the documentation run
     Doctests,
+    /// The balancer's shared cells keep their laws in every interleaving of a few threads
+    Loom,
     /// The OpenAI and Anthropic clients for Python are served as by the providers themselves
     Clients,
     /// The examples run to their end
@@ -41,7 +43,7 @@ pub(crate) enum Chore {
 
 impl Chore {
     /// Every step, cheap ones first.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Fmt,
         Self::Tidy,
         Self::Layers,
@@ -50,6 +52,7 @@ impl Chore {
         Self::Build,
         Self::Tests,
         Self::Doctests,
+        Self::Loom,
         Self::Clients,
         Self::Example,
     ];
@@ -73,6 +76,7 @@ impl Chore {
             Self::Build => "build",
             Self::Tests => "tests",
             Self::Doctests => "doctests",
+            Self::Loom => "loom",
             Self::Clients => "clients",
             Self::Example => "example",
         }
@@ -111,6 +115,7 @@ impl Chore {
             ),
             Self::Tests => run_tests(workspace),
             Self::Doctests => cargo(workspace, self, "test --workspace --doc"),
+            Self::Loom => run_loom(workspace),
             Self::Clients => clients::run(workspace),
             Self::Example => {
                 let mut outcome = run_example(workspace, "multi-provider")?;
@@ -257,6 +262,22 @@ fn run_tests(workspace: &Workspace) -> Result<Outcome> {
         "test --workspace --lib --bins --tests --no-fail-fast",
     )
 }
+
+/// Plays the balancer's loom models, built apart: with loom's cells everything differs.
+fn run_loom(workspace: &Workspace) -> Result<Outcome> {
+    let mut command = Command::new("cargo");
+    command
+        .args(["test", "--package", "ai-gateway-balancer", "--lib"])
+        .arg("loom_models")
+        .env("CARGO_TARGET_DIR", workspace.target_dir().join("loom"))
+        .env("RUSTFLAGS", "--cfg loom")
+        .env("LOOM_MAX_PREEMPTIONS", LOOM_PREEMPTIONS);
+    run_command(workspace, Chore::Loom.name(), command)
+}
+
+/// How often a thread is interrupted where it need not be: nearly all faults show with two, and
+/// each more multiplies the interleavings.
+const LOOM_PREEMPTIONS: &str = "3";
 
 fn cargo(workspace: &Workspace, chore: Chore, arguments: &str) -> Result<Outcome> {
     let mut command = Command::new("cargo");

@@ -1,4 +1,4 @@
-//! The project's chores: `cargo xtask test`, `lint`, `layers`, `tidy`, `bench`, `profile`.
+//! The project's chores: `cargo xtask test`, `lint`, `layers`, `tidy`, `loom`, `bench`, `profile`.
 
 mod balancing;
 mod bench;
@@ -50,6 +50,8 @@ enum Command {
     Layers,
     /// Checks what compilers do not: ignored tests, loose TODOs, machine paths, file names
     Tidy,
+    /// Plays every interleaving of the balancer's shared cells, with bounded preemptions
+    Loom,
     /// Measures: builds what is needed for release, and takes the machine for minutes
     Bench {
         #[command(subcommand)]
@@ -127,6 +129,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
             report::line(&findings.table);
             Ok(report::problems(&findings.problems))
         }
+        Command::Loom => chores::run_all(&workspace, &[Chore::Loom]),
         Command::Tidy => Ok(report::problems(&tidy::check(&workspace)?)),
         Command::Bench {
             what: Measurement::Gateway(passed),

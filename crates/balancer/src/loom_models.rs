@@ -1,4 +1,5 @@
-//! Every interleaving of two or three threads over the real parts.
+//! Every interleaving of two or three threads over the real parts: `cargo xtask loom`, which bounds
+//! how often a thread is interrupted. Without the bound:
 //!
 //! `RUSTFLAGS="--cfg loom" cargo test -p ai-gateway-balancer --release --lib loom_models`
 
