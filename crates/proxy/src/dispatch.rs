@@ -15,11 +15,12 @@ use crate::endpoint::{Lease, served_model};
 use crate::failure::Failure;
 use crate::intake::Call;
 use crate::opaque::Opaque;
-use crate::relay::{Relay, StreamLimits};
+use crate::relay::Relay;
 use crate::respond::{self, Served};
 use crate::route::Route;
 use crate::settings::BodyLimits;
 use crate::settle::Settlement;
+use crate::silence::StreamLimits;
 use crate::story::Story;
 use crate::verdict::{Next, Refusal, Setback};
 

@@ -9,7 +9,8 @@
 //! * `route` finds gateway, caller, rule and upstream, `intake` reads the body;
 //! * `dispatch` asks one target after the other: `endpoint` writes the request, `attempt` sends it
 //!   and reads up to the commit point, `verdict` says what came of it;
-//! * `relay` and `opaque` pass the answer on, `settle` ends it, `story` tells of it;
+//! * `relay` and `opaque` pass the answer on while `silence` watches its pauses, `settle` ends it,
+//!   `story` tells of it;
 //! * `failure` names what can go wrong, `respond` turns it into an answer.
 
 mod attempt;
@@ -31,6 +32,7 @@ mod route;
 mod service;
 mod settings;
 mod settle;
+mod silence;
 mod story;
 mod verdict;
 mod whole;

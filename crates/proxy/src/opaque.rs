@@ -7,11 +7,11 @@ use ai_gateway_providers::Usage;
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
 
 use crate::body::Cut;
-use crate::relay::{Break, StreamLimits};
+use crate::relay::Break;
 use crate::settle::{Ending, Settlement};
+use crate::silence::{Silence, StreamLimits};
 
 /// A target's answer, byte by byte.
 ///
@@ -19,22 +19,15 @@ use crate::settle::{Ending, Settlement};
 /// gets: its connection is closed instead of ended.
 pub(crate) struct Opaque {
     source: Incoming,
-    limits: StreamLimits,
-    silence: Pin<Box<Sleep>>,
-    heard_at: Instant,
+    silence: Silence,
     settlement: Settlement,
 }
 
 impl Opaque {
     pub(crate) fn new(source: Incoming, limits: StreamLimits, settlement: Settlement) -> Self {
-        let now = Instant::now();
         Self {
             source,
-            limits,
-            silence: Box::pin(tokio::time::sleep_until(
-                limits.deadline.min(now + limits.idle),
-            )),
-            heard_at: now,
+            silence: Silence::watch(limits),
             settlement,
         }
     }
@@ -43,23 +36,6 @@ impl Opaque {
         self.settlement
             .settle(Ending::Broken(why), &Usage::default());
         Cut
-    }
-
-    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<Break> {
-        loop {
-            ready!(self.silence.as_mut().poll(cx));
-            let now = Instant::now();
-            if now >= self.limits.deadline {
-                return Poll::Ready(Break::Deadline);
-            }
-            let silent_at = self.heard_at + self.limits.idle;
-            if now >= silent_at {
-                return Poll::Ready(Break::Silent);
-            }
-            self.silence
-                .as_mut()
-                .reset(silent_at.min(self.limits.deadline));
-        }
     }
 }
 
@@ -75,7 +51,7 @@ impl http_body::Body for Opaque {
         loop {
             match Pin::new(&mut this.source).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    this.heard_at = Instant::now();
+                    this.silence.heard();
                     if frame.is_data() {
                         return Poll::Ready(Some(Ok(frame)));
                     }
@@ -88,7 +64,7 @@ impl http_body::Body for Opaque {
                     return Poll::Ready(None);
                 }
                 Poll::Pending => {
-                    let why = ready!(this.poll_silence(cx));
+                    let why = ready!(this.silence.poll(cx));
                     return Poll::Ready(Some(Err(this.cut(why))));
                 }
             }

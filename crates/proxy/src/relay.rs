@@ -9,11 +9,11 @@ use ai_gateway_providers::{StreamFault, StreamRelay};
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
 
 use crate::attempt::Begun;
 use crate::body::Cut;
 use crate::settle::{Ending, Settlement};
+use crate::silence::{Silence, StreamLimits};
 
 /// A target's stream from the commit point on.
 pub(crate) struct Relay {
@@ -21,19 +21,8 @@ pub(crate) struct Relay {
     events: StreamRelay,
     ready: VecDeque<Bytes>,
     phase: Phase,
-    limits: StreamLimits,
-    silence: Pin<Box<Sleep>>,
-    heard_at: Instant,
+    silence: Silence,
     settlement: Settlement,
-}
-
-/// How long a stream may stay silent, and take in all.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct StreamLimits {
-    /// Between two pieces.
-    pub(crate) idle: Duration,
-    /// The end of the whole request's time.
-    pub(crate) deadline: Instant,
 }
 
 /// Where a stream stands.
@@ -42,10 +31,7 @@ enum Phase {
     /// Events come.
     Flowing,
     /// The answer is proven whole; what is still to come is its tail: usage, the terminator.
-    Whole {
-        /// When the gateway stops waiting for it.
-        until: Instant,
-    },
+    Whole,
     /// Nothing more is read; what is ready is sent.
     Over,
 }
@@ -92,20 +78,15 @@ impl Relay {
             events,
             ready,
         } = begun;
-        let now = Instant::now();
         let mut relay = Self {
             source,
             events,
             ready,
             phase: Phase::Flowing,
-            limits,
-            silence: Box::pin(tokio::time::sleep_until(
-                limits.deadline.min(now + limits.idle),
-            )),
-            heard_at: now,
+            silence: Silence::watch(limits),
             settlement,
         };
-        relay.note_wholeness(now);
+        relay.note_wholeness();
         relay
     }
 
@@ -129,56 +110,28 @@ impl Relay {
                 }
                 Poll::Ready(())
             }
-            Poll::Pending => self.poll_silence(cx),
+            Poll::Pending => {
+                let why = ready!(self.silence.poll(cx));
+                self.end(why);
+                Poll::Ready(())
+            }
         }
     }
 
     fn take(&mut self, data: Bytes) {
-        self.heard_at = Instant::now();
+        self.silence.heard();
         match self.events.push(data, &mut self.ready) {
-            Ok(()) => self.note_wholeness(self.heard_at),
+            Ok(()) => self.note_wholeness(),
             Err(fault) => self.end(Break::Fault((&fault).into())),
         }
     }
 
     /// Once the answer is proven whole, what comes after is not waited for long: a target may
     /// leave the terminator out and keep the connection open.
-    fn note_wholeness(&mut self, now: Instant) {
+    fn note_wholeness(&mut self) {
         if self.phase == Phase::Flowing && self.events.is_whole() {
-            let until = now + TAIL;
-            self.phase = Phase::Whole { until };
-            self.silence.as_mut().reset(until);
-        }
-    }
-
-    /// The timer is moved only when it fires, not with each event: that is cheaper by far.
-    fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            ready!(self.silence.as_mut().poll(cx));
-            match self.phase {
-                Phase::Over => return Poll::Ready(()),
-                Phase::Whole { .. } => {
-                    match self.events.end(&mut self.ready) {
-                        Ok(()) => self.finish(),
-                        Err(fault) => self.end(Break::Fault((&fault).into())),
-                    }
-                    return Poll::Ready(());
-                }
-                Phase::Flowing => {}
-            }
-            let now = Instant::now();
-            if now >= self.limits.deadline {
-                self.end(Break::Deadline);
-                return Poll::Ready(());
-            }
-            let silent_at = self.heard_at + self.limits.idle;
-            if now >= silent_at {
-                self.end(Break::Silent);
-                return Poll::Ready(());
-            }
-            self.silence
-                .as_mut()
-                .reset(silent_at.min(self.limits.deadline));
+            self.phase = Phase::Whole;
+            self.silence.wait_at_most(TAIL);
         }
     }
 
@@ -192,9 +145,7 @@ impl Relay {
     ///
     /// When its wholeness was already proven, only the tail broke, and the tail is supplied.
     fn end(&mut self, why: Break) {
-        if let Phase::Whole { .. } = self.phase
-            && self.events.end(&mut self.ready).is_ok()
-        {
+        if self.phase == Phase::Whole && self.events.end(&mut self.ready).is_ok() {
             self.finish();
             return;
         }
@@ -233,7 +184,7 @@ impl Drop for Relay {
         let ending = match self.phase {
             Phase::Flowing => Ending::ClientGone,
             // Everything that matters was there to be sent.
-            Phase::Whole { .. } | Phase::Over => Ending::Complete,
+            Phase::Whole | Phase::Over => Ending::Complete,
         };
         self.settlement.settle(ending, &self.events.usage());
     }

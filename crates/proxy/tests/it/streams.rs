@@ -149,6 +149,26 @@ async fn a_missing_done_after_the_finish_is_supplied() {
 }
 
 #[tokio::test]
+async fn nobody_waits_long_for_what_follows_the_proof_of_wholeness() {
+    let (stand_in, fixture) = over_openai().await;
+    stand_in.set_behaviour(Behaviour {
+        say: Some("one".to_owned()),
+        // The role, the word, the reason for the end; then neither usage nor terminator.
+        fault: Some(Fault::HangAfterEvents { events: 3 }),
+        ..Default::default()
+    });
+    let mut stream = fixture
+        .client()
+        .stream("/v1/chat/completions", &chat_stream())
+        .await
+        .unwrap();
+    let text = String::from_utf8(stream.rest().await.unwrap().to_vec()).unwrap();
+    assert!(text.ends_with("data: [DONE]\n\n"), "{text}");
+    assert!(text.contains("\"finish_reason\":\"stop\""), "{text}");
+    assert!(fixture.health().first().unwrap().last_failure.is_none());
+}
+
+#[tokio::test]
 async fn a_stream_counts_as_in_flight_to_its_end() {
     let (stand_in, fixture) = over_openai().await;
     stand_in.set_behaviour(Behaviour {
