@@ -166,3 +166,66 @@ fn of_fault(class: FaultClass, retry_after: Option<Duration>) -> Verdict {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [FaultClass; 11] = [
+        FaultClass::CallerFault,
+        FaultClass::ContextLength,
+        FaultClass::ContentRefused,
+        FaultClass::ModelMissing,
+        FaultClass::Credentials,
+        FaultClass::Quota,
+        FaultClass::RateLimited,
+        FaultClass::Overloaded,
+        FaultClass::Unavailable,
+        FaultClass::ServerError,
+        FaultClass::Timeout,
+    ];
+
+    #[test]
+    fn what_blames_the_caller_is_neutral_and_ends_the_attempts_and_nothing_else_does() {
+        for class in ALL {
+            let verdict = of_fault(class, None);
+            let is_callers = class.blames_caller();
+            assert_eq!(verdict.next == Next::ToClient, is_callers, "{class:?}");
+            assert_eq!(
+                verdict.outcome == Outcome::CallerFault,
+                is_callers,
+                "{class:?}"
+            );
+            assert_eq!(verdict.outcome.is_retryable(), !is_callers, "{class:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_a_target_does_itself_is_a_failure_of_it() {
+        let counted = |class| matches!(of_fault(class, None).outcome, Outcome::Failure(_));
+        let failures: Vec<_> = ALL.into_iter().filter(|class| counted(*class)).collect();
+        assert_eq!(failures, [FaultClass::ServerError, FaultClass::Timeout]);
+    }
+
+    #[test]
+    fn what_is_said_of_the_gateways_own_account_is_no_status_for_the_client() {
+        for (class, status) in [
+            (FaultClass::Credentials, StatusCode::UNAUTHORIZED),
+            (FaultClass::Credentials, StatusCode::FORBIDDEN),
+            (FaultClass::Quota, StatusCode::PAYMENT_REQUIRED),
+        ] {
+            let fault = ProviderFault {
+                class,
+                retry_after: None,
+                message: String::new(),
+            };
+            let refusal = Refusal {
+                status,
+                headers: HeaderMap::new(),
+                body: Bytes::new(),
+                fault,
+            };
+            assert_eq!(Setback::Refused(refusal).status(), StatusCode::BAD_GATEWAY);
+        }
+    }
+}
