@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ai_gateway_health::{Event, FailureKind, Moment, Outcome, Role, Verdict};
 
-use crate::name::ModelName;
+use crate::name::Text;
 use crate::node::Node;
 use crate::sync::Ordering;
 
@@ -34,7 +34,7 @@ pub struct Lease<T> {
 /// Which model the target is to serve.
 pub(crate) enum Served {
     Listed(u32),
-    Asked(ModelName),
+    Asked(Text),
     Default,
     Substitute,
     Unnamed,

@@ -9,8 +9,9 @@ pub(crate) struct ModelName {
     text: Text,
 }
 
+/// A name without its hash.
 #[derive(Clone)]
-enum Text {
+pub(crate) enum Text {
     Short { len: u8, bytes: [u8; SHORT] },
     Long(Box<str>),
 }
@@ -35,18 +36,33 @@ impl ModelName {
         self.hash
     }
 
+    pub(crate) fn text(&self) -> Text {
+        self.text.clone()
+    }
+
     #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        match &self.text {
-            Text::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
-            Text::Long(name) => name.as_bytes(),
+        self.text.as_bytes()
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        self.text.as_str()
+    }
+}
+
+impl Text {
+    #[inline]
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Short { len, bytes } => bytes.get(..usize::from(*len)).unwrap_or_default(),
+            Self::Long(name) => name.as_bytes(),
         }
     }
 
     pub(crate) fn as_str(&self) -> &str {
-        match &self.text {
-            Text::Short { .. } => std::str::from_utf8(self.as_bytes()).unwrap_or_default(),
-            Text::Long(name) => name,
+        match self {
+            Self::Short { .. } => std::str::from_utf8(self.as_bytes()).unwrap_or_default(),
+            Self::Long(name) => name,
         }
     }
 }

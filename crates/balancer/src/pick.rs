@@ -71,7 +71,7 @@ impl<T> Core<T> {
         };
         let served = match (chosen.serves, ask.model) {
             (Serves::Listed(place), _) => Served::Listed(place),
-            (Serves::Asked, Some(model)) => Served::Asked(ModelName::clone(model)),
+            (Serves::Asked, Some(model)) => Served::Asked(model.text()),
             (Serves::Asked | Serves::Unnamed, _) => Served::Unnamed,
             (Serves::Default, _) => Served::Default,
             (Serves::Substitute, _) => Served::Substitute,
@@ -278,7 +278,7 @@ impl<T> Core<T> {
     /// Lets the request in for want of anything better.
     fn resort_to(&self, snapshot: &Snapshot<T>, resort: &Resort, now: Moment) -> Option<Chosen> {
         let node = snapshot.nodes.get(resort.node as usize)?;
-        let cap = node.spec.max_in_flight.unwrap_or(u32::MAX);
+        let cap = node.spec.most_in_flight();
         match node.state.enter(cap, Admits::NotOut) {
             Ok(entry) => {
                 node.state.note_last_resort(now);

@@ -317,7 +317,7 @@ impl Member {
         Self {
             state: Arc::clone(row.state),
             node: candidate.node,
-            cap: row.spec.max_in_flight.unwrap_or(u32::MAX),
+            cap: row.spec.most_in_flight(),
             weight,
             inverse_weight: weight.recip(),
             whole_weight,

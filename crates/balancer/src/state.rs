@@ -14,12 +14,17 @@ use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 /// What is known of one target.
 pub(crate) struct TargetState {
     /// All that a pick must know, in one word, so that letting a request in, taking it out and
-    /// beginning a drain have one order for everybody: 24 bits of the machine's epoch, 8 flags,
-    /// and 32 bits of requests in flight.
+    /// beginning a drain have one order for everybody: the last 8 bits of the number of entries,
+    /// 24 bits of the machine's epoch, 8 flags, and 24 bits of requests in flight.
     word: AtomicU64,
     serial: u32,
     pub(crate) load: Load,
-    picks: AtomicU64,
+    /// Entries, but for those that the word counts.
+    entries: AtomicU64,
+    /// How many of the entries were refused.
+    refused: AtomicU64,
+    /// The most picks that anybody was told of.
+    told: AtomicU64,
     /// When it was last taken for want of anything better, in nanoseconds.
     last_resort_at: AtomicU64,
     name_hash: u64,
@@ -69,7 +74,9 @@ impl TargetState {
             serial,
             word: AtomicU64::new(flags(&machine, now)),
             load: Load::new(),
-            picks: AtomicU64::new(0),
+            entries: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            told: AtomicU64::new(0),
             last_resort_at: AtomicU64::new(0),
             name_hash,
             id,
@@ -106,8 +113,22 @@ impl TargetState {
         self.glance().in_flight()
     }
 
+    /// The number of requests that were let in; never less than it was.
     pub(crate) fn picks(&self) -> u64 {
-        self.picks.load(Ordering::Relaxed)
+        let entries = self.entries.load(Ordering::Acquire) + self.glance().entries();
+        let picks = entries.saturating_sub(self.refused.load(Ordering::Relaxed));
+        // Whoever fills the word's bits carries them over a moment later.
+        self.told.fetch_max(picks, Ordering::Relaxed).max(picks)
+    }
+
+    /// Counts a request in, whether or not it is let in.
+    #[inline]
+    fn count_in(&self) -> Glance {
+        let before = Glance(self.word.fetch_add(ONE | ENTRY, Ordering::AcqRel));
+        if before.entries() == ENTRIES {
+            self.entries.fetch_add(ENTRIES + 1, Ordering::Release);
+        }
+        before
     }
 
     #[inline]
@@ -161,20 +182,25 @@ impl TargetState {
     /// two that come at once may both be turned away from the last place.
     #[inline]
     pub(crate) fn enter(&self, cap: u32, admits: Admits) -> Result<Entry, Refused> {
-        let before = Glance(self.word.fetch_add(ONE, Ordering::AcqRel));
+        let before = self.count_in();
         let is_let_in = match admits {
             Admits::Serving => before.has(SERVES),
             Admits::ServingOrResting => before.has(SERVES | RESTS),
             Admits::NotOut => !before.has(OUT),
         };
         if before.in_flight() >= cap || !is_let_in {
-            return Err(Refused(()));
+            return Err(self.refuse());
         }
-        self.picks.fetch_add(1, Ordering::Relaxed);
         Ok(Entry {
             epoch: before.epoch(),
             at_rest: before.has(RESTS),
         })
+    }
+
+    #[cold]
+    fn refuse(&self) -> Refused {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        Refused(())
     }
 
     /// Lets the one request in that may try a resting target.
@@ -187,8 +213,7 @@ impl TargetState {
             return None;
         }
         let token = slow.machine.grant_probe(now)?;
-        self.word.fetch_add(ONE, Ordering::AcqRel);
-        self.picks.fetch_add(1, Ordering::Relaxed);
+        let _before = self.count_in();
         self.publish(&slow.machine, now);
         Some((
             Entry {
@@ -262,7 +287,7 @@ impl TargetState {
         let flags = flags(machine, now);
         let mut seen = self.word.load(Ordering::Relaxed);
         loop {
-            let next = flags | (seen & (COUNT | HAUNTED));
+            let next = flags | (seen & (COUNT | HAUNTED | ENTRIES << ENTRIES_AT));
             match self
                 .word
                 .compare_exchange_weak(seen, next, Ordering::AcqRel, Ordering::Relaxed)
@@ -295,17 +320,18 @@ impl Glance {
     }
 
     #[inline]
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the count is the lower half"
-    )]
     pub(crate) const fn in_flight(self) -> u32 {
-        self.0 as u32
+        (self.0 & COUNT) as u32
     }
 
     #[inline]
     const fn epoch(self) -> u32 {
-        (self.0 >> EPOCH_AT) as u32
+        (self.0 >> EPOCH_AT) as u32 & EPOCHS
+    }
+
+    #[inline]
+    const fn entries(self) -> u64 {
+        self.0 >> ENTRIES_AT
     }
 
     const fn stands_elsewhere(self, other: Self) -> bool {
@@ -339,17 +365,26 @@ pub(crate) struct Told {
 
 /// One request in flight, and where its count ends.
 const ONE: u64 = 1;
-const COUNT: u64 = u32::MAX as u64;
-const SERVES: u64 = 1 << 32;
-const WANTS_SUCCESS: u64 = 1 << 33;
-const PROBE_DUE: u64 = 1 << 34;
+const COUNT: u64 = (1 << 24) - 1;
+const SERVES: u64 = 1 << 24;
+const WANTS_SUCCESS: u64 = 1 << 25;
+const PROBE_DUE: u64 = 1 << 26;
 /// At rest for what was observed, and not for a spent account.
-const RESTS: u64 = 1 << 35;
-const DRAINS: u64 = 1 << 36;
-const OUT: u64 = 1 << 37;
+const RESTS: u64 = 1 << 27;
+const DRAINS: u64 = 1 << 28;
+const OUT: u64 = 1 << 29;
 /// Failed lately.
-const HAUNTED: u64 = 1 << 38;
-const EPOCH_AT: u32 = 40;
+const HAUNTED: u64 = 1 << 30;
+const EPOCH_AT: u32 = 32;
+const EPOCHS: u32 = (1 << 24) - 1;
+/// One entry, and where they are counted; they leave the word at its end.
+const ENTRY: u64 = 1 << ENTRIES_AT;
+const ENTRIES_AT: u32 = 56;
+const ENTRIES: u64 = 0xff;
+
+/// Requests in flight that a target without a bound of its own may have, and the most that any
+/// may: less than what the word can count, by more than threads may enter at once.
+pub(crate) const MOST_IN_FLIGHT: u32 = (1 << 24) - (1 << 16);
 
 fn flags(machine: &Machine, now: Moment) -> u64 {
     let mut word = u64::from(machine.epoch()) << EPOCH_AT;

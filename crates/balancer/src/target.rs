@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ai_gateway_health::{Admin, Settings};
 
 use crate::error::BuildError;
+use crate::state::MOST_IN_FLIGHT;
 
 /// A target: who it is, what the caller needs to reach it, and how much it is to take.
 ///
@@ -92,8 +93,8 @@ impl<T> Target<T> {
         self
     }
 
-    /// Requests that it may have in flight: any number, else at least 1. A full target is passed
-    /// over, never queued for.
+    /// Requests that it may have in flight: at least 1; 16 million unless set, and never more. A full
+    /// target is passed over, never queued for.
     #[must_use]
     pub fn max_in_flight(mut self, requests: u32) -> Self {
         self.spec.max_in_flight = Some(requests);
@@ -148,6 +149,12 @@ impl<T> Target<T> {
 }
 
 impl Spec {
+    /// Requests that it may have in flight.
+    pub(crate) fn most_in_flight(&self) -> u32 {
+        self.max_in_flight
+            .map_or(MOST_IN_FLIGHT, |most| most.min(MOST_IN_FLIGHT))
+    }
+
     /// Checks every value against its range.
     pub(crate) fn check(&self) -> Result<(), BuildError> {
         let target = || self.id.clone();

@@ -30,7 +30,7 @@ pub(crate) struct Member {
     pub(crate) state: Arc<TargetState>,
     /// Its place among the snapshot's targets.
     pub(crate) node: u32,
-    /// Requests in flight that it may have; `u32::MAX` for any number.
+    /// Requests in flight that it may have.
     pub(crate) cap: u32,
     /// Its weight, less while its share grows.
     pub(crate) weight: f32,

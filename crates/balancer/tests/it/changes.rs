@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use ai_gateway_balancer::{
-    ActiveCheck, Admin, Algorithm, Outcome, Reason, Settings, State, Target, Transition,
+    ActiveCheck, Admin, Algorithm, Balancer, Outcome, Reason, Settings, State, Target, Transition,
 };
 
 use crate::support::{BROKEN, Rig, calm, targets};
@@ -247,4 +247,19 @@ fn a_balancer_may_go_before_its_leases() {
     drop(two);
     lease.finish(BROKEN);
     one.finish(Outcome::Success);
+}
+
+#[test]
+fn every_pick_is_counted_however_many_come_at_once() {
+    let balancer = Balancer::builder("b")
+        .target(Target::new("a", ()))
+        .build()
+        .unwrap();
+    let pick = || (0..1000).for_each(|_| drop(balancer.pick().unwrap()));
+    std::thread::scope(|scope| {
+        scope.spawn(pick);
+        scope.spawn(pick);
+    });
+    assert_eq!(balancer.snapshot()[0].picks, 2000);
+    assert_eq!(balancer.snapshot()[0].in_flight, 0);
 }
