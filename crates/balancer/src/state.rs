@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use ai_gateway_health::{
-    Event, Machine, Moment, ProbeToken, Reason, Settings, Standing, State, Transition,
+    Event, Machine, Moment, ProbeToken, Reason, Role, Settings, Standing, State, Transition,
 };
 
 use crate::load::Load;
@@ -58,6 +58,18 @@ pub(crate) struct Entry {
     pub(crate) epoch: u32,
     /// Whether the target was at rest.
     pub(crate) at_rest: bool,
+}
+
+impl Entry {
+    /// The role of a request that did not come to try the target out.
+    #[inline]
+    pub(crate) const fn role(self) -> Role {
+        if self.at_rest {
+            Role::LastResort
+        } else {
+            Role::Ordinary
+        }
+    }
 }
 
 impl TargetState {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::policy::Table;
 use crate::schedule::Rotation;
-use crate::state::TargetState;
+use crate::state::{Admits, TargetState};
 
 /// The targets of one priority, for requests of one kind.
 pub(crate) struct Tier {
@@ -57,4 +57,16 @@ pub(crate) enum Serves {
     Substitute,
     /// None was asked for and it has no default.
     Unnamed,
+}
+
+impl Tier {
+    /// Who is let in: those at rest too, when too few take traffic.
+    #[inline]
+    pub(crate) const fn admits(&self) -> Admits {
+        if self.panics {
+            Admits::ServingOrResting
+        } else {
+            Admits::Serving
+        }
+    }
 }
