@@ -13,6 +13,12 @@ pub fn nanos(mut act: impl FnMut()) -> f64 {
     (0..60).map(round).fold(f64::INFINITY, f64::min)
 }
 
+/// Milliseconds of processor time that one call of `act`, which takes long, needs: the least of 20.
+pub fn millis(mut act: impl FnMut()) -> f64 {
+    let round = |_| timed(ClockId::ThreadCPUTime, &mut act, 1) / 1e6;
+    (0..20).map(round).fold(f64::INFINITY, f64::min)
+}
+
 /// Nanoseconds of processor time that a call takes when two threads call at once.
 pub fn nanos_of_two(act: impl Fn() + Sync) -> f64 {
     let calls = 100_000;

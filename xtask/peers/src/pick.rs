@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use ai_gateway_balancer::{Algorithm, Balancer, ManualClock, Outcome, Settings, Target};
+use ai_gateway_balancer::{Algorithm, Balancer, ManualClock, Outcome, Plan, Settings, Target};
 use futures_util::FutureExt;
 use pingora_load_balancing::LoadBalancer;
 use pingora_load_balancing::selection::algorithms::{Random, RoundRobin};
@@ -18,7 +18,7 @@ use tower::balance::p2c::Balance;
 use tower::discover::ServiceList;
 use tower::load::{CompleteOnResponse, PeakEwma, PendingRequests};
 
-use crate::cost::{nanos, nanos_of_two};
+use crate::cost::{millis, nanos, nanos_of_two};
 
 const SIZES: [usize; 5] = [2, 8, 16, 100, 1000];
 
@@ -57,6 +57,22 @@ pub fn run() {
     row("pingora ketama, by key", |n| pingora::<KetamaHashing>(n, false));
     row("tower p2c, pending requests", tower_pending);
     row("tower p2c, peak EWMA", tower_peak_ewma);
+    println!("\nan update of 1000 targets of mean weight 50 that changes all weights: {:.2} ms", update());
+}
+
+/// Every target gets another weight, so that the cycle of turns is made anew.
+fn update() -> f64 {
+    let weighted = |shift: usize| {
+        let weight = move |i: usize| u32::try_from((i + shift) % 100 + 1).unwrap_or(1);
+        let target = move |i: usize| Target::new(format!("t{i}"), i).weight(weight(i));
+        Plan::new().algorithm(Algorithm::Weighted).targets((0..1000).map(target))
+    };
+    let balancer = balancer(Algorithm::Weighted, 1000);
+    let mut plans = (0..).map(weighted);
+    millis(|| {
+        let plan = plans.next().expect("they do not end");
+        balancer.update(plan).expect("the plan is sound");
+    })
 }
 
 type RoundRobinOf = Weighted<RoundRobin>;
