@@ -113,7 +113,8 @@ impl Caller {
             .collect();
         let key = self.check_key(rules.iter().any(|rule| rule.is_public()))?;
         let of_rule = |rule: &&Arc<Rule>| {
-            let is_open = rule.is_public() || key.is_none_or(|key| key.allows(rule.id()));
+            let is_open = rule.is_public()
+                || key.map_or(!self.gateway.requires_key(), |key| key.allows(rule.id()));
             let service = configuration.service_by_id(rule.service())?;
             let upstream = self.live.upstream(service.upstream_id())?;
             is_open.then(|| upstream.upstream())

@@ -318,3 +318,36 @@ async fn clients_of_other_dialects_reach_the_same_targets() {
         assert_eq!(answer.json()["status"], "completed", "{}", answer.text());
     }
 }
+
+#[tokio::test]
+async fn without_a_key_only_the_models_of_public_rules_are_listed() {
+    let stand_in = stand_in("only").await;
+    let mut fixture = Fixture::start(ProxySettings::default()).await;
+    let gateway = fixture.put(Kind::Gateway, None, &json!({ "name": "gw" }));
+    for (name, public) in [("open", true), ("closed", false)] {
+        let mut listed = target(&stand_in, 1);
+        listed["models"] = json!([name]);
+        let upstream = json!({ "name": name, "targets": [listed] });
+        fixture.put(Kind::Upstream, Some(gateway), &upstream);
+        let service = json!({ "name": name, "type": "upstream", "upstream": name });
+        fixture.put(Kind::Service, Some(gateway), &service);
+        let path = format!("/{name}/*");
+        let rule = json!({ "name": name, "path": path, "service": name, "public": public });
+        fixture.put(Kind::Rule, Some(gateway), &rule);
+    }
+    fixture.put_key(gateway, &json!({ "name": "app" }), "secret");
+    let listed = |answer: Value| {
+        let data = answer["data"].as_array().unwrap().clone();
+        data.iter()
+            .map(|model| model["id"].to_string())
+            .collect::<Vec<_>>()
+    };
+    let client = fixture.client();
+    assert_eq!(
+        listed(client.get("/v1/models").await.unwrap().json()),
+        ["\"open\""]
+    );
+    let client = fixture.client().header("x-api-key", "secret");
+    let all = listed(client.get("/v1/models").await.unwrap().json());
+    assert_eq!(all, ["\"closed\"", "\"open\""]);
+}
