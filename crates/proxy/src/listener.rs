@@ -59,7 +59,10 @@ pub async fn serve<S>(
         let connection = Connection {
             limits,
             shutdown: shutdown.clone(),
-            tracker: tracker.clone(),
+            streams: TrackedExecutor {
+                tracker: tracker.clone(),
+                cut: cut.clone(),
+            },
         };
         let served = connection.serve(stream, service.clone());
         let cut = cut.clone();
@@ -107,7 +110,7 @@ impl Acceptor {
 struct Connection {
     limits: ConnectionLimits,
     shutdown: CancellationToken,
-    tracker: TaskTracker,
+    streams: TrackedExecutor,
 }
 
 impl Connection {
@@ -168,7 +171,7 @@ impl Connection {
     }
 
     fn http2(&self) -> http2::Builder<TrackedExecutor> {
-        let mut builder = http2::Builder::new(TrackedExecutor(self.tracker.clone()));
+        let mut builder = http2::Builder::new(self.streams.clone());
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(self.limits.max_streams)
@@ -228,9 +231,12 @@ async fn sniff(stream: &mut TcpStream) -> io::Result<Start> {
     Ok(start)
 }
 
-/// Runs an HTTP/2 connection's streams where the drain waits for them.
+/// Runs an HTTP/2 connection's streams where the drain waits for them, and cuts what is left.
 #[derive(Clone, Debug)]
-struct TrackedExecutor(TaskTracker);
+struct TrackedExecutor {
+    tracker: TaskTracker,
+    cut: CancellationToken,
+}
 
 impl<F> Executor<F> for TrackedExecutor
 where
@@ -238,7 +244,9 @@ where
     F::Output: Send + 'static,
 {
     fn execute(&self, future: F) {
-        self.0.spawn(future);
+        let cut = self.cut.clone();
+        self.tracker
+            .spawn(async move { cut.run_until_cancelled(future).await.is_some() });
     }
 }
 
