@@ -11,6 +11,33 @@ pub(crate) struct Ask<'a> {
     pub(crate) key: Option<u64>,
     /// The serials of the targets tried already.
     pub(crate) tried: &'a [u32],
-    /// The priority whose targets may be tried once more.
-    pub(crate) again: Option<u32>,
+    /// Which of `tried` may be tried once more, a bit each.
+    pub(crate) again: u64,
+    /// The priorities that had their second try.
+    pub(crate) spent: &'a [u32],
+}
+
+impl Ask<'_> {
+    /// Whether this request may not have the target: it was tried, and where this is the second
+    /// try of its tier, may not be tried again.
+    #[inline]
+    pub(crate) fn shuts(&self, serial: u32, is_second: bool) -> bool {
+        if is_second {
+            self.tried.contains(&serial) && !self.allows_again(serial)
+        } else {
+            self.tried.contains(&serial)
+        }
+    }
+
+    /// Whether targets of `priority` that were tried may be tried again, once none else is left.
+    #[inline]
+    pub(crate) fn has_second_try(&self, priority: u32) -> bool {
+        self.again != 0 && !self.spent.contains(&priority)
+    }
+
+    fn allows_again(&self, serial: u32) -> bool {
+        let bits = (0..u64::BITS).map(|bit| self.again >> bit & 1 == 1);
+        let mut marked = self.tried.iter().zip(bits);
+        marked.any(|(&tried, is_marked)| is_marked && tried == serial)
+    }
 }

@@ -8,6 +8,7 @@ use crate::core::Core;
 use crate::error::NoTarget;
 use crate::lease::Lease;
 use crate::name::ModelName;
+use crate::outlook::{Outlook, Rank};
 
 /// The attempts of one request: what it asks for, and which targets it tried.
 ///
@@ -29,17 +30,50 @@ use crate::name::ModelName;
 /// assert_eq!(answer, 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # Before a request descends
+///
+/// A lower tier is lower for a reason. So a target that failed in a way that is usually over in a
+/// moment can be marked by [`allow_again`](Self::allow_again): when its tier has no other left, it
+/// gets one more try before the tiers below are asked, one for the whole tier. Where
+/// [`outlook`](Self::outlook) says that only worse is left, it also says when a target of the tier
+/// cools off, should waiting be better.
+///
+/// ```
+/// # use ai_gateway_balancer::{Balancer, FailureKind, Outcome, Outlook, Target};
+/// # use std::time::Duration;
+/// # let balancer = Balancer::builder("b")
+/// #     .target(Target::new("main", 1)).target(Target::new("spare", 2).priority(2)).build()?;
+/// # let sleep = |_: Duration| {};
+/// let mut attempts = balancer.request();
+/// let lease = attempts.pick()?;
+/// // It refused the connection; perhaps it is just being restarted.
+/// attempts.allow_again(&lease);
+/// lease.finish(Outcome::Failure(FailureKind::Connect));
+/// match attempts.outlook() {
+///     Outlook::Untried => {}
+///     Outlook::Again => sleep(Duration::from_millis(50)),
+///     Outlook::Worse { back_in: Some(wait) } if wait < Duration::from_secs(3) => sleep(wait),
+///     Outlook::Worse { .. } => {}
+/// }
+/// assert_eq!(attempts.pick()?.target_id(), "main");
+/// // That was the tier's second try.
+/// assert_eq!(attempts.pick()?.target_id(), "spare");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Attempts<T> {
     core: Arc<Core<T>>,
     model: Option<ModelName>,
     key: Option<u64>,
-    tried: Serials,
+    tried: Few<8>,
+    /// Which of `tried` may be tried once more, a bit each.
+    again: u64,
+    /// The priorities that had their second try.
+    spent: Few<2>,
+    /// What the last pick was.
+    last: Option<Rank>,
     count: u32,
     most: u32,
-    last_priority: Option<u32>,
-    again: Option<u32>,
-    /// Tiers that had their second chance.
-    forgiven: Vec<u32>,
 }
 
 impl<T> Attempts<T> {
@@ -48,12 +82,12 @@ impl<T> Attempts<T> {
             core,
             model: None,
             key: None,
-            tried: Serials::default(),
+            tried: Few::default(),
+            again: 0,
+            spent: Few::default(),
+            last: None,
             count: 0,
             most: 3,
-            last_priority: None,
-            again: None,
-            forgiven: Vec::new(),
         }
     }
 
@@ -79,43 +113,62 @@ impl<T> Attempts<T> {
         self
     }
 
-    /// Chooses a target that this request has not tried, and lets it in.
+    /// Chooses a target that this request has not tried, or may try again, and lets it in.
     ///
     /// Never waits: a full target is passed over. Costs no allocation but for a model's name of
-    /// more than 46 bytes, and more than eight attempts.
+    /// more than 46 bytes, more than eight attempts, and second tries in more than two tiers.
     ///
     /// # Errors
     ///
     /// [`NoTarget`] when no target may take the request, or each was tried.
     #[inline]
     pub fn pick(&mut self) -> Result<Lease<T>, NoTarget> {
-        let again = self.again.take();
-        let ask = Ask {
-            model: self.model.as_ref(),
-            key: self.key,
-            tried: self.tried.as_slice(),
-            again,
-        };
-        let lease = self.core.pick(&ask)?;
-        self.tried.push(lease.serial());
-        self.last_priority = Some(lease.priority());
+        let lease = self.core.pick(&self.ask())?;
+        let serial = lease.serial();
+        if self.again != 0 && self.tried.as_slice().contains(&serial) {
+            self.spent.push(lease.priority());
+        }
+        self.tried.push(serial);
+        self.last = Some(Rank::of(&lease));
         self.count += 1;
         Ok(lease)
     }
 
-    /// Lets the next pick choose, once, a target of the last one's priority that was tried
-    /// already, should no other of that priority be left: for a momentary fault, before the
-    /// request descends to targets that are there for worse days.
+    /// Marks the lease's target as one that may be tried once more: what went wrong is likely to
+    /// be over in a moment, or when the target cools off.
     ///
-    /// False, and nothing changes, when that priority had its second chance, or nothing was picked.
-    pub fn retry_same_tier(&mut self) -> bool {
-        match self.last_priority {
-            Some(priority) if !self.forgiven.contains(&priority) => {
-                self.forgiven.push(priority);
-                self.again = Some(priority);
-                true
-            }
-            Some(_) | None => false,
+    /// Holds for the rest of the request. The next picks choose among the untried targets of the
+    /// target's priority as long as one takes traffic; then one of those marked, if it takes
+    /// traffic; then whoever comes after that priority. A priority has one such second try, however
+    /// many of its targets are marked.
+    ///
+    /// Do not mark a target that was silent until a timeout: the second try would take as long.
+    /// Nothing happens for a lease of another request, nor after 64 attempts.
+    pub fn allow_again(&mut self, lease: &Lease<T>) {
+        let tried = self.tried.as_slice().iter();
+        if let Some(place) = tried.take(64).rposition(|&serial| serial == lease.serial()) {
+            self.again |= 1 << place;
+        }
+    }
+
+    /// What [`pick`](Self::pick) would do now, as far as can be seen without doing it: whether it
+    /// would descend from the priority of the last pick, and whether waiting might spare that.
+    ///
+    /// Other requests may take what it saw. Where a weakened tier shares its traffic
+    /// ([`Plan::spill`](crate::Plan::spill)), the pick may also begin at another tier. Looks at
+    /// every target; meant for requests that failed once.
+    pub fn outlook(&self) -> Outlook {
+        self.core.outlook(&self.ask(), self.last)
+    }
+
+    #[inline]
+    fn ask(&self) -> Ask<'_> {
+        Ask {
+            model: self.model.as_ref(),
+            key: self.key,
+            tried: self.tried.as_slice(),
+            again: self.again,
+            spent: self.spent.as_slice(),
         }
     }
 
@@ -139,15 +192,25 @@ impl<T> fmt::Debug for Attempts<T> {
     }
 }
 
-/// A few numbers, without an allocation up to eight.
-#[derive(Default)]
-struct Serials {
-    few: [u32; 8],
+/// A few numbers, without an allocation up to `N`.
+struct Few<const N: usize> {
+    few: [u32; N],
     len: usize,
     many: Vec<u32>,
 }
 
-impl Serials {
+impl<const N: usize> Default for Few<N> {
+    #[inline]
+    fn default() -> Self {
+        Self {
+            few: [0; N],
+            len: 0,
+            many: Vec::new(),
+        }
+    }
+}
+
+impl<const N: usize> Few<N> {
     #[inline]
     fn as_slice(&self) -> &[u32] {
         if self.many.is_empty() {
@@ -179,11 +242,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_number_of_serials_is_kept_in_order() {
-        let mut serials = Serials::default();
+    fn any_number_of_numbers_is_kept_in_order() {
+        let mut numbers = Few::<8>::default();
         for n in 0..20 {
-            assert_eq!(serials.as_slice(), (0..n).collect::<Vec<u32>>());
-            serials.push(n);
+            assert_eq!(numbers.as_slice(), (0..n).collect::<Vec<u32>>());
+            numbers.push(n);
         }
     }
 }

@@ -141,6 +141,7 @@ mod load;
 mod loom_models;
 mod name;
 mod node;
+mod outlook;
 mod pick;
 mod plan;
 mod policy;
@@ -178,6 +179,7 @@ pub use crate::http_class::{CredentialsOf, outcome_of};
 pub use crate::lease::Lease;
 #[cfg(feature = "http")]
 pub use crate::leased_body::LeasedBody;
+pub use crate::outlook::Outlook;
 pub use crate::plan::{ModelFallback, OnExhausted, Plan};
 pub use crate::policy::{Policy, Pool};
 pub use crate::random::key_of_prefix;

@@ -138,7 +138,7 @@ impl<T> Core<T> {
             {
                 return Some(chosen);
             }
-            if ask.again == Some(tier.priority)
+            if ask.has_second_try(tier.priority)
                 && let Some(chosen) = self.pick_in(snapshot, tier, ask, true)
             {
                 return Some(chosen);
@@ -203,12 +203,12 @@ impl<T> Core<T> {
     }
 
     #[inline]
-    fn pool<'a>(&'a self, tier: &'a Tier, ask: &'a Ask<'a>, again: bool) -> Pool<'a> {
+    pub(crate) fn pool<'a>(&'a self, tier: &'a Tier, ask: &'a Ask<'a>, again: bool) -> Pool<'a> {
         Pool {
             tier,
             ask,
             shared: &self.shared,
-            is_plain: again || ask.tried.is_empty(),
+            is_plain: ask.tried.is_empty(),
             again,
             closed: &[],
         }
@@ -258,7 +258,7 @@ impl<T> Core<T> {
     fn probe(&self, tier: &Tier, ask: &Ask<'_>, again: bool) -> Option<Chosen> {
         let now = self.now();
         tier.probes.iter().find_map(|member| {
-            if !again && ask.tried.contains(&member.state.serial()) {
+            if ask.shuts(member.state.serial(), again) {
                 return None;
             }
             let (entry, token) = member.state.enter_as_probe(member.cap, now)?;
@@ -282,8 +282,7 @@ impl<T> Core<T> {
     /// What is left when no target that lists the model takes the request.
     #[cold]
     fn pick_otherwise(&self, snapshot: &Snapshot<T>, ask: &Ask<'_>) -> Result<Lease<T>, NoTarget> {
-        let substitutes =
-            ask.model.is_some() && snapshot.rules.model_fallback == ModelFallback::DefaultModel;
+        let substitutes = snapshot.substitutes(ask);
         if substitutes
             && let Some(chosen) = self.pick_from(snapshot, &snapshot.routes.defaults, ask, false)
         {
@@ -330,8 +329,15 @@ impl<T> Core<T> {
     }
 }
 
+impl<T> Snapshot<T> {
+    /// Whether default models take the place of the one asked for.
+    pub(crate) fn substitutes(&self, ask: &Ask<'_>) -> bool {
+        ask.model.is_some() && self.rules.model_fallback == ModelFallback::DefaultModel
+    }
+}
+
 /// What a target could serve of what is asked for, whatever its health.
-fn serves<T>(node: &Node<T>, model: Option<&str>, substitutes: bool) -> Option<Serves> {
+pub(crate) fn serves<T>(node: &Node<T>, model: Option<&str>, substitutes: bool) -> Option<Serves> {
     let spec = &node.spec;
     let knows = |model: &str| {
         let slow = node.state.slow();
@@ -396,7 +402,7 @@ impl Survey {
             let slow = state.slow();
             (slow.machine.standing(now), slow.machine.last_failure())
         };
-        let is_tried = ask.tried.contains(&state.serial()) && ask.again != Some(node.spec.priority);
+        let is_tried = ask.shuts(state.serial(), false);
         let is_full = node
             .spec
             .max_in_flight
@@ -464,4 +470,4 @@ impl Survey {
 }
 
 /// Nobody is told to come back at once.
-const LEAST_WAIT: Duration = Duration::from_millis(1);
+pub(crate) const LEAST_WAIT: Duration = Duration::from_millis(1);

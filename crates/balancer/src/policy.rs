@@ -79,7 +79,7 @@ pub struct Pool<'a> {
     pub(crate) shared: &'a Shared,
     /// Whether nothing was tried or found full, so that no place is shut for this request alone.
     pub(crate) is_plain: bool,
-    /// Whether targets that were tried in this request are open again.
+    /// Whether targets that this request tried, and may try again, are open.
     pub(crate) again: bool,
     /// Places that turned out not to be open when they were entered.
     pub(crate) closed: &'a [u32],
@@ -192,7 +192,7 @@ impl Pool<'_> {
     /// Whether this request has tried the target, or found it full.
     #[inline(never)]
     fn is_shut(&self, place: usize, member: &Member) -> bool {
-        let is_tried = !self.again && self.ask.tried.contains(&member.state.serial());
+        let is_tried = self.ask.shuts(member.state.serial(), self.again);
         is_tried || self.closed.iter().any(|&shut| shut as usize == place)
     }
 

@@ -11,7 +11,7 @@ mod usage;
 
 pub use ai_gateway_balancer::{
     ActiveCheck, Attempts, CheckDue, FailureKind, Lease, NoTarget, NoTargetReason, Outcome,
-    key_of_prefix,
+    Outlook, key_of_prefix,
 };
 pub use fleet::{
     Applied, Fleet, TargetFault, TargetHealth, TargetState, UpstreamHealth, UpstreamSample,

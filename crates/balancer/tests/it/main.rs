@@ -14,5 +14,6 @@ mod laws;
 mod models;
 mod reference;
 mod regressions;
+mod second_tries;
 mod shares;
 mod support;

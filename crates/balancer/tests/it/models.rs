@@ -169,26 +169,6 @@ fn a_lower_tier_is_used_only_when_no_target_above_it_is_open() {
 }
 
 #[test]
-fn a_tier_has_one_more_try_before_the_request_descends() {
-    let rig = Rig::with(|builder| {
-        let spare = Target::new("spare", 9).priority(2);
-        builder
-            .algorithm(Algorithm::Priority)
-            .targets(targets(&[1]))
-            .target(spare)
-    });
-    let mut attempts = rig.balancer.request();
-    assert!(!attempts.retry_same_tier(), "nothing was picked yet");
-    attempts.pick().expect("a serves").finish(BROKEN);
-    assert!(attempts.retry_same_tier());
-    let again = attempts.pick().expect("a once more");
-    assert_eq!(again.target_id(), "a");
-    again.finish(BROKEN);
-    assert!(!attempts.retry_same_tier(), "once is enough");
-    assert_eq!(attempts.pick().expect("the spare one").target_id(), "spare");
-}
-
-#[test]
 fn a_full_target_is_passed_over() {
     let rig = Rig::with(|builder| {
         builder
