@@ -5,11 +5,13 @@
 //! use it to run a whole gateway within themselves.
 
 mod banner;
+mod catalogue;
 mod secrets;
 mod server;
 mod settings;
 
 pub use banner::banner;
+pub use catalogue::CatalogueFault;
 pub use server::{Server, StartError};
 pub use settings::{
     Listen, LogFormat, NoDataDir, ProviderBaseUrl, Settings, TokenError, TokenSettings,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ai_gateway_admin::{Access, Admin, FirstGatewayError, RefusedBind, first_gateway};
 use ai_gateway_model::Configuration;
+use ai_gateway_providers::Catalogue;
 use ai_gateway_proxy::{Compiler, Connections, Endpoint, Proxy, ProxySettings};
 use ai_gateway_registry::{Fleet, Registry};
 use ai_gateway_store::{Clock, CommitError, Location, OpenError, Store, StoreOptions};
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::error;
 
+use crate::catalogue::{self, CatalogueFault};
 use crate::secrets;
 use crate::settings::{Listen, NoDataDir, Settings, TokenError};
 
@@ -49,6 +51,9 @@ pub enum StartError {
     /// The Admin API's token cannot be had.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// The operator's catalogue cannot be taken.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueFault),
     /// The Admin API would be open to other machines.
     #[error(transparent)]
     OpenAdmin(#[from] RefusedBind),
@@ -73,6 +78,7 @@ impl Server {
     pub async fn start(settings: &Settings) -> Result<Self, StartError> {
         let data_dir = settings.data_dir()?;
         let token = settings.token.read()?;
+        let catalogue = Arc::new(catalogue::read(settings.catalogue.as_deref())?);
         let access = match settings.admin_listen {
             Listen::On(address) => Some(Access::for_listener(address, token.as_ref())?),
             Listen::Off => None,
@@ -88,7 +94,7 @@ impl Server {
         ensure_first_gateway(&store).await?;
 
         let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"));
-        let registry = Arc::new(registry(settings, &telemetry));
+        let registry = Arc::new(registry(settings, &telemetry, catalogue));
         make_live(&registry, &telemetry, &store.current());
         let stopping = CancellationToken::new();
         let tasks = TaskTracker::new();
@@ -214,19 +220,19 @@ fn proxy_settings(settings: &Settings) -> ProxySettings {
     proxy
 }
 
-fn registry(settings: &Settings, telemetry: &Telemetry) -> Registry<Endpoint> {
+fn registry(
+    settings: &Settings,
+    telemetry: &Telemetry,
+    catalogue: Arc<Catalogue>,
+) -> Registry<Endpoint> {
     let elsewhere = settings
         .provider_base_urls
         .iter()
         .map(|given| (given.name.clone(), given.url.to_string()))
         .collect();
     let secrets = Box::new(secrets::read);
-    Registry::new(Compiler::new(
-        Connections::new(),
-        telemetry.clone(),
-        elsewhere,
-        secrets,
-    ))
+    let compiler = Compiler::new(Connections::new(), telemetry.clone(), elsewhere, secrets);
+    Registry::new(compiler.catalogue(catalogue))
 }
 
 fn make_live(registry: &Registry<Endpoint>, telemetry: &Telemetry, configuration: &Configuration) {

@@ -62,6 +62,11 @@ pub struct Settings {
     )]
     pub provider_base_urls: Vec<ProviderBaseUrl>,
 
+    /// A JSON file of models, laid over those that come with the gateway: context windows, prices
+    /// (see docs/providers/README.md).
+    #[arg(long, env = "AIGW_CATALOGUE", value_name = "FILE")]
+    pub catalogue: Option<PathBuf>,
+
     /// How the log is written to stderr [default: text on a terminal, else json].
     #[arg(long, env = "AIGW_LOG_FORMAT", value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,

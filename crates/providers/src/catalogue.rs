@@ -1,33 +1,36 @@
 //! What is known of models: their provider, size, price and abilities.
 
 mod price;
+mod written;
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
 pub use price::Price;
+pub use written::CatalogueError;
+
+use written::WrittenModel;
+
+use crate::table::provider;
 
 /// What is known of one model.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ModelFacts {
-    /// The provider that serves it, by its name in the table of providers.
+    /// The provider that serves it: its name in the table of providers, or the host of a server
+    /// that is not in the table.
     pub provider: String,
     /// The model's name, without the date that providers append to it.
     pub id: String,
     /// How many tokens a conversation with it may have, its answer included.
-    pub context_tokens: u64,
+    pub context_tokens: u32,
     /// How many tokens an answer of it may have.
-    pub max_output_tokens: u64,
+    pub max_output_tokens: u32,
     /// What its tokens cost.
-    #[serde(rename = "usd_per_million_tokens")]
     pub price: Price,
     /// What it can do beyond text.
-    #[serde(default)]
     pub abilities: Vec<Ability>,
 }
 
@@ -62,17 +65,8 @@ pub enum Ability {
 pub struct Catalogue {
     /// In the order of the file.
     models: Vec<ModelFacts>,
-    places: HashMap<(String, String), usize>,
-}
-
-/// Why a catalogue can't be read.
-#[derive(Debug, thiserror::Error)]
-#[error("the catalogue is not valid: line {line}, column {column}")]
-pub struct CatalogueError {
-    line: usize,
-    column: usize,
-    #[source]
-    source: serde_json::Error,
+    /// By provider, then by model.
+    places: HashMap<String, HashMap<String, usize>>,
 }
 
 impl Catalogue {
@@ -80,63 +74,71 @@ impl Catalogue {
     /// over them.
     pub fn builtin() -> &'static Self {
         static BUILTIN: LazyLock<Catalogue> = LazyLock::new(|| {
-            Catalogue::parse(include_str!("catalogue/models.json")).unwrap_or_default()
+            Catalogue::default()
+                .overlaid(include_str!("catalogue/models.json"))
+                .unwrap_or_default()
         });
         &BUILTIN
     }
 
-    /// Reads a catalogue: a JSON array of models, of the form of those that come with the gateway.
-    /// Of two entries for one model the later one counts.
+    /// Lays an operator's catalogue over this one: a JSON object of the form of the one that comes
+    /// with the gateway, `{"models": [{"provider": …, "id": …, …}]}`.
+    ///
+    /// What an entry leaves out stays as it is known; a model that is not known must have all but
+    /// `abilities`.
     ///
     /// # Errors
     ///
-    /// [`CatalogueError`] when it is not of that form.
-    pub fn parse(json: &str) -> Result<Self, CatalogueError> {
-        let models: Vec<ModelFacts> =
-            serde_json::from_str(json).map_err(|source| CatalogueError {
-                line: source.line(),
-                column: source.column(),
-                source,
-            })?;
-        let mut catalogue = Self::default();
-        catalogue.extend(models);
-        Ok(catalogue)
+    /// [`CatalogueError`] when it is not of that form, or an entry makes no sense.
+    pub fn overlaid(mut self, json: &str) -> Result<Self, CatalogueError> {
+        for (index, written) in written::read(json)?.into_iter().enumerate() {
+            self.take(index, written)?;
+        }
+        Ok(self)
     }
 
-    /// Lays another catalogue over this one: its models replace those of the same name.
-    pub fn overlaid(mut self, over: Self) -> Self {
-        self.extend(over.models);
-        self
-    }
-
-    fn extend(&mut self, models: Vec<ModelFacts>) {
-        for model in models {
-            let at = self.models.len();
-            match self
-                .places
-                .entry((model.provider.clone(), model.id.clone()))
-            {
-                Entry::Vacant(place) => {
-                    place.insert(at);
-                    self.models.push(model);
-                }
-                Entry::Occupied(place) => {
-                    if let Some(known) = self.models.get_mut(*place.get()) {
-                        *known = model;
-                    }
-                }
+    fn take(&mut self, index: usize, written: WrittenModel) -> Result<(), CatalogueError> {
+        let place = self.place(&written.provider, &written.id);
+        let known = place.and_then(|at| self.models.get_mut(at));
+        let facts = written.over(index, known.as_deref())?;
+        match known {
+            Some(known) => *known = facts,
+            None => {
+                self.places
+                    .entry(facts.provider.clone())
+                    .or_default()
+                    .insert(facts.id.clone(), self.models.len());
+                self.models.push(facts);
             }
         }
+        Ok(())
+    }
+
+    fn place(&self, provider: &str, model: &str) -> Option<usize> {
+        self.places.get(provider)?.get(model).copied()
     }
 
     /// Finds a model of a provider by its name, with or without the date or `-latest` at its end.
-    pub fn find(&self, provider: &str, model: &str) -> Option<&ModelFacts> {
-        let exact = |id: &str| {
-            self.places
-                .get(&(provider.to_owned(), id.to_owned()))
-                .and_then(|at| self.models.get(*at))
+    ///
+    /// Where the provider sells models of others and has no entry of its own, the maker's counts:
+    /// `azure` finds `gpt-4o` as `openai` has it.
+    pub fn find(&self, provider_name: &str, model: &str) -> Option<&ModelFacts> {
+        let of = |provider: &str| {
+            let at = self
+                .place(provider, model)
+                .or_else(|| self.place(provider, undated(model)))?;
+            self.models.get(at)
         };
-        exact(model).or_else(|| exact(undated(model)))
+        of(provider_name).or_else(|| {
+            let sells = provider(provider_name).map_or(&[][..], |provider| provider.sells);
+            sells.iter().find_map(|maker| of(maker))
+        })
+    }
+
+    /// How many tokens a conversation with a model may have, its answer included; `None` when
+    /// nothing is known of it.
+    pub fn context_window(&self, provider: &str, model: &str) -> Option<u32> {
+        self.find(provider, model).map(|facts| facts.context_tokens)
     }
 
     /// Goes over all models, in their order.
@@ -175,15 +177,13 @@ mod tests {
 
     #[test]
     fn the_catalogue_that_comes_with_the_gateway_is_valid() {
-        let models = Catalogue::parse(include_str!("catalogue/models.json")).unwrap();
+        let models = Catalogue::default()
+            .overlaid(include_str!("catalogue/models.json"))
+            .unwrap();
+        assert!(models.iter().count() > 30);
         assert_eq!(models.iter().count(), Catalogue::builtin().iter().count());
         for model in models.iter() {
             assert!(provider(&model.provider).is_some(), "{}", model.provider);
-            assert!(
-                model.max_output_tokens <= model.context_tokens,
-                "{}",
-                model.id
-            );
             let usage = Usage {
                 input: 1_000,
                 output: 1_000,
@@ -207,38 +207,15 @@ mod tests {
     }
 
     #[test]
-    fn an_operator_s_entry_replaces_the_one_that_comes_with_the_gateway() {
-        let own = r#"[{"provider":"openai","id":"gpt-4o","context_tokens":5,"max_output_tokens":4,"usd_per_million_tokens":{"input":1,"output":2}},
-            {"provider":"vllm","id":"own","context_tokens":5,"max_output_tokens":4,"usd_per_million_tokens":{"input":0,"output":0}}]"#;
-        let all = Catalogue::builtin()
-            .clone()
-            .overlaid(Catalogue::parse(own).unwrap());
-        assert_eq!(all.find("openai", "gpt-4o").unwrap().context_tokens, 5);
-        assert!(all.find("vllm", "own").is_some());
-        assert_eq!(all.iter().count(), Catalogue::builtin().iter().count() + 1);
-        assert!(all.find("anthropic", "gpt-4o").is_none());
-    }
-
-    #[test]
-    fn a_catalogue_with_unknown_fields_or_prices_is_refused() {
-        let with = |field: &str| {
-            format!(
-                r#"[{{"provider":"p","id":"i","context_tokens":5,"max_output_tokens":4,{field}}}]"#
-            )
-        };
-        let is_valid = |field: &str| Catalogue::parse(&with(field)).is_ok();
-        assert!(is_valid(
-            r#""usd_per_million_tokens":{"input":0.5,"output":2}"#
-        ));
-        assert!(!is_valid(
-            r#""usd_per_million_tokens":{"input":-1,"output":2}"#
-        ));
-        assert!(!is_valid(
-            r#""usd_per_million_tokens":{"input":1e3,"output":2}"#
-        ));
-        assert!(!is_valid(
-            r#""usd_per_million_tokens":{"input":1,"output":2},"price":3"#
-        ));
-        assert!(!is_valid(r#""usd_per_million_tokens":{"input":1}"#));
+    fn the_window_of_a_known_model_is_told() {
+        let window = |provider, model| Catalogue::builtin().context_window(provider, model);
+        assert_eq!(window("openai", "gpt-4"), Some(8_192));
+        assert_eq!(
+            window("anthropic", "claude-3-5-haiku-20241022"),
+            Some(200_000)
+        );
+        assert_eq!(window("azure", "gpt-4o"), Some(128_000));
+        assert_eq!(window("anthropic", "gpt-4o"), None);
+        assert_eq!(window("example.com", "gpt-4o"), None);
     }
 }

@@ -25,6 +25,8 @@ pub struct Provider {
     pub required_headers: &'static [(&'static str, &'static str)],
     /// Where it differs from its dialect.
     pub quirks: Quirks,
+    /// The providers whose models it sells under the names their makers give them.
+    pub sells: &'static [&'static str],
 }
 
 /// A call that costs no tokens.

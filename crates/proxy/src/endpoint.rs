@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ai_gateway_model::HostHandling;
-use ai_gateway_providers::{Dialect, EncodedBody, Quirks, Surface, TargetTraits, join_url_path};
+use ai_gateway_providers::{
+    Catalogue, Dialect, EncodedBody, ModelFacts, Quirks, Surface, TargetTraits, join_url_path,
+};
 use ai_gateway_telemetry::TargetMeters;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName};
@@ -38,6 +40,7 @@ pub struct Endpoint {
     limits: EndpointLimits,
     pool: Arc<Pool>,
     meters: Arc<TargetMeters>,
+    catalogue: Arc<Catalogue>,
     name_header: HeaderValue,
     provider_header: HeaderValue,
 }
@@ -95,6 +98,17 @@ impl Endpoint {
             quirks: self.quirks,
             default_max_tokens: DEFAULT_MAX_TOKENS,
         }
+    }
+
+    /// How many tokens a conversation with `model`, as the provider names it, may have, its answer
+    /// included; `None` when the catalogue does not know it.
+    pub fn context_window(&self, model: &str) -> Option<u32> {
+        self.facts(model).map(|facts| facts.context_tokens)
+    }
+
+    /// What the catalogue knows of `model`, as the provider names it.
+    pub(crate) fn facts(&self, model: &str) -> Option<&ModelFacts> {
+        self.catalogue.find(&self.meters.identity().provider, model)
     }
 
     /// The provider's name for `model`.

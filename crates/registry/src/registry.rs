@@ -24,6 +24,12 @@ pub trait Compile: Send + Sync + 'static {
     ///
     /// What stands in the way, for the operator; the target takes no traffic then.
     fn compile(&self, place: &Place<'_>) -> Result<Self::Endpoint, String>;
+
+    /// Says what the target charges, for `lowest-cost`: 0 or more, in any unit, the same for all
+    /// targets. 0 unless told otherwise.
+    fn price(&self, _place: &Place<'_>, _endpoint: &Self::Endpoint) -> f32 {
+        0.0
+    }
 }
 
 /// A target and where it belongs.

@@ -53,7 +53,10 @@ impl<E: Send + Sync + 'static> LiveUpstream<E> {
                 target,
             };
             match compile.compile(&place) {
-                Ok(endpoint) => plan = plan.target(translate::target(target, endpoint)),
+                Ok(endpoint) => {
+                    let price = compile.price(&place, &endpoint);
+                    plan = plan.target(translate::target(target, endpoint).price(price));
+                }
                 Err(message) => faults.push(fault(upstream, target, message)),
             }
         }

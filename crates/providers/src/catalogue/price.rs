@@ -46,6 +46,19 @@ impl Price {
     pub const fn per_million_micro_usd(&self) -> u64 {
         self.input.saturating_add(self.output)
     }
+
+    /// The same in US dollars.
+    pub const fn per_million_usd(&self) -> f32 {
+        dollars(self.per_million_micro_usd())
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a price to compare by needs no more than seven digits"
+)]
+const fn dollars(micros: u64) -> f32 {
+    micros as f32 / 1e6
 }
 
 fn micros<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {

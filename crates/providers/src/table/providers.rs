@@ -27,6 +27,7 @@ const fn openai_like(name: &'static str, base_url: &'static str, quirks: Quirks)
         auth: BEARER,
         required_headers: &[],
         quirks,
+        sells: &[],
     }
 }
 
@@ -65,6 +66,7 @@ pub(super) const ALL: &[Provider] = &[
             tool_ids: ToolIds::Plain,
             ..Quirks::NONE
         },
+        sells: &[],
     },
     Provider {
         name: "gemini",
@@ -79,6 +81,7 @@ pub(super) const ALL: &[Provider] = &[
         },
         required_headers: &[],
         quirks: Quirks::NONE,
+        sells: &[],
     },
     Provider {
         // Each customer has a host of their own: a target must give its base URL, such as
@@ -87,6 +90,7 @@ pub(super) const ALL: &[Provider] = &[
             header: "api-key",
             scheme: AuthScheme::Plain,
         },
+        sells: &["openai"],
         ..openai_like(
             "azure",
             "",
@@ -225,14 +229,17 @@ pub(super) const ALL: &[Provider] = &[
             ..Quirks::COMPATIBLE
         },
     ),
-    openai_like(
-        "gemini-openai",
-        "https://generativelanguage.googleapis.com/v1beta/openai",
-        Quirks {
-            refused: &["store", "metadata", "logit_bias", "user", "service_tier"],
-            ..Quirks::COMPATIBLE
-        },
-    ),
+    Provider {
+        sells: &["gemini"],
+        ..openai_like(
+            "gemini-openai",
+            "https://generativelanguage.googleapis.com/v1beta/openai",
+            Quirks {
+                refused: &["store", "metadata", "logit_bias", "user", "service_tier"],
+                ..Quirks::COMPATIBLE
+            },
+        )
+    },
     own_server("ollama", "http://localhost:11434/v1"),
     own_server("vllm", "http://localhost:8000/v1"),
     own_server("sglang", "http://localhost:30000/v1"),

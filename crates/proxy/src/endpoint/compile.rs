@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ai_gateway_model::{Credentials, ParamLocation, Secret, SecretSource, Target, Timeouts};
-use ai_gateway_providers::{Dialect, Provider, Quirks, dialect_of_path, join_url_path, provider};
+use ai_gateway_providers::{
+    Catalogue, Dialect, Provider, Quirks, dialect_of_path, join_url_path, provider,
+};
 use ai_gateway_registry::{Compile, Place};
 use ai_gateway_telemetry::{TargetIdentity, TargetMeters, Telemetry};
 use bytes::Bytes;
@@ -22,6 +24,7 @@ pub struct Compiler {
     telemetry: Telemetry,
     provider_base_urls: BTreeMap<String, String>,
     read_secret: Box<ReadSecret>,
+    catalogue: Arc<Catalogue>,
 }
 
 /// Gives the value of a secret, from wherever the operator said that it is.
@@ -40,7 +43,16 @@ impl Compiler {
             telemetry,
             provider_base_urls,
             read_secret,
+            catalogue: Arc::new(Catalogue::builtin().clone()),
         }
+    }
+
+    /// Takes what is known of models from `catalogue`, not from the one that comes with the
+    /// gateway.
+    #[must_use]
+    pub fn catalogue(mut self, catalogue: Arc<Catalogue>) -> Self {
+        self.catalogue = catalogue;
+        self
     }
 
     fn secret(&self, target: &Target) -> Result<Option<Secret>, String> {
@@ -131,6 +143,7 @@ impl Compile for Compiler {
             limits: limits(&timeouts),
             pool: self.connections.pool(key),
             meters: self.meters(place),
+            catalogue: Arc::clone(&self.catalogue),
             name_header: text_header(target.name()),
             provider_header: text_header(target.destination().label()),
             dialect,
@@ -142,6 +155,19 @@ impl Compile for Compiler {
             body_field: shown.body_field,
             headers,
         })
+    }
+
+    /// What a million tokens in and as many out cost, in US dollars: of the default model, else
+    /// of the first that the target lists and the catalogue knows. What nothing is known of
+    /// counts as the dearest.
+    fn price(&self, place: &Place<'_>, endpoint: &Endpoint) -> f32 {
+        let target = place.target;
+        target
+            .default_model()
+            .into_iter()
+            .chain(target.models())
+            .find_map(|model| endpoint.facts(endpoint.provider_model(model)))
+            .map_or(f32::MAX, |facts| facts.price.per_million_usd())
     }
 }
 

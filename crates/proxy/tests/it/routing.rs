@@ -351,3 +351,31 @@ async fn without_a_key_only_the_models_of_public_rules_are_listed() {
     let all = listed(client.get("/v1/models").await.unwrap().json());
     assert_eq!(all, ["\"closed\"", "\"open\""]);
 }
+
+#[tokio::test]
+async fn the_lowest_cost_is_that_of_the_catalogue() {
+    let (dear, cheap, unknown) = (
+        stand_in("dear").await,
+        stand_in("cheap").await,
+        stand_in("unknown").await,
+    );
+    let of = |stand_in: &StandIn, name: &str| {
+        let mut target = target(stand_in, 1);
+        target["provider"] = json!("openai");
+        target["path"] = json!("/v1/chat/completions");
+        target["models"] = json!(["m"]);
+        target["model_map"] = json!({ "m": name });
+        target
+    };
+    let targets = json!([
+        of(&dear, "gpt-4o"),
+        of(&cheap, "gpt-4o-mini-2024-07-18"),
+        of(&unknown, "gpt-0"),
+    ]);
+    let upstream = json!({ "algorithm": "lowest-cost", "targets": targets });
+    let fixture = Fixture::with_upstream(upstream).await;
+    for _ in 0..8 {
+        let answer = fixture.client().post("/v1/chat/completions", &chat()).await;
+        assert_eq!(answer.unwrap().header("x-gateway-target"), "cheap");
+    }
+}
