@@ -1,19 +1,21 @@
 //! The process's log: one line an event on standard error, as text or as JSON.
 //!
-//! Lines go through a bounded queue to a thread of their own, so that a log that nobody reads (a full
-//! pipe) never holds a request up. What does not fit is dropped and counted, and the count is told as
-//! soon as there is room.
+//! Lines go through a bounded buffer to a thread of their own, which writes them 20 ms after the
+//! first of them at the latest, so that a log that nobody reads (a full pipe) never holds a request up.
+//! What does not fit is dropped and counted, and the count is told as soon as there is room.
+//! Diagnostics come through `tracing`; the access log has a writer of its own in the same form.
 
-use std::fmt;
-use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::{Builder, JoinHandle};
+pub(crate) mod access;
+mod line;
+mod queue;
+
+use std::io;
+use std::time::Duration;
 
 use tracing_subscriber::filter::EnvFilter;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::TryInitError;
+
+use self::queue::Queue;
 
 /// How a log line is written.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -57,11 +59,11 @@ pub enum LogError {
     Thread(#[source] io::Error),
 }
 
-/// Keeps the log running; dropping it writes what is queued and ends the log's thread.
+/// Keeps the log running; dropping it writes what is queued and ends the log's thread, but waits no
+/// longer than two seconds for that.
 #[derive(Debug)]
 pub struct LogGuard {
     queue: Queue,
-    thread: Option<JoinHandle<()>>,
 }
 
 /// Starts the process's log on standard error. Keep the guard until the process ends.
@@ -72,17 +74,19 @@ pub struct LogGuard {
 pub fn init(settings: LogSettings<'_>) -> Result<LogGuard, LogError> {
     use tracing_subscriber::util::SubscriberInitExt as _;
 
-    let (queue, guard) = start(io::stderr())?;
+    let filter = parse_filter(settings.filter)?;
+    let queue = Queue::start(io::stderr()).map_err(LogError::Thread)?;
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(parse_filter(settings.filter)?)
+        .with_env_filter(filter)
         .with_ansi(settings.is_colored)
-        .with_writer(queue);
+        .with_writer(queue.clone());
     let started = match settings.format {
         LogFormat::Text => builder.finish().try_init(),
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
     };
     started.map_err(LogError::Started)?;
-    Ok(guard)
+    access::write_to(queue.clone(), settings.format);
+    Ok(LogGuard { queue })
 }
 
 fn parse_filter(filter: &str) -> Result<EnvFilter, LogError> {
@@ -99,103 +103,14 @@ fn parse_filter(filter: &str) -> Result<EnvFilter, LogError> {
         })
 }
 
-/// Lines that may wait to be written: at some 300 bytes each, a few megabytes at most.
-const QUEUE_LINES: usize = 8192;
-
-#[derive(Debug)]
-enum Message {
-    Line(Vec<u8>),
-    End,
-}
-
-/// Takes whole lines and never waits.
-#[derive(Clone)]
-struct Queue {
-    lines: SyncSender<Message>,
-    dropped: Arc<AtomicU64>,
-}
-
-impl fmt::Debug for Queue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Queue")
-            .field("dropped", &self.dropped)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<'a> MakeWriter<'a> for Queue {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self::Writer {
-        self.clone()
-    }
-}
-
-impl Write for Queue {
-    /// Takes `line`, which the subscriber hands over in one piece.
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        match self.lines.try_send(Message::Line(line.to_vec())) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn start(sink: impl Write + Send + 'static) -> Result<(Queue, LogGuard), LogError> {
-    let (lines, received) = sync_channel(QUEUE_LINES);
-    let queue = Queue {
-        lines,
-        dropped: Arc::default(),
-    };
-    let dropped = Arc::clone(&queue.dropped);
-    let thread = Builder::new()
-        .name("log".into())
-        .spawn(move || write_lines(&received, &dropped, sink))
-        .map_err(LogError::Thread)?;
-    Ok((
-        queue.clone(),
-        LogGuard {
-            queue,
-            thread: Some(thread),
-        },
-    ))
-}
-
-fn write_lines(received: &Receiver<Message>, dropped: &AtomicU64, mut sink: impl Write) {
-    while let Ok(Message::Line(line)) = received.recv() {
-        // A sink that is gone takes no line and no complaint about it either.
-        sink.write_all(&line).ok();
-        let lost = dropped.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            writeln!(
-                sink,
-                "{lost} log lines were dropped: the log was not read fast enough"
-            )
-            .ok();
-        }
-    }
-    sink.flush().ok();
-}
-
 impl Drop for LogGuard {
     fn drop(&mut self) {
-        // A full queue means that nobody reads the log: waiting for room could take for ever.
-        let ended = self.queue.lines.try_send(Message::End).is_ok();
-        if let Some(thread) = self.thread.take()
-            && ended
-        {
-            // The thread does not panic: every failure of the sink is ignored in it.
-            thread.join().ok();
-        }
+        self.queue.end(PATIENCE);
     }
 }
+
+/// How long the end waits for a log that is not being read.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]
 mod tests;

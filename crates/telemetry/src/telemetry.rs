@@ -8,8 +8,8 @@ use prometheus_client::encoding::text;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
-use tracing::info;
 
+use crate::logs::access;
 use crate::meters::Families;
 use crate::process::ProcessCollector;
 use crate::sample::Sampler;
@@ -133,7 +133,7 @@ impl Telemetry {
             Some(last) => last.target.count_request(record),
             None => self.inner.families.count_unserved(record),
         }
-        log_access(record);
+        access::write(record);
     }
 
     /// Names where the target gauges come from. `source` is asked at each scrape, on the scraping
@@ -183,59 +183,6 @@ fn build_labels(version: &str) -> Vec<(Cow<'static, str>, String)> {
 
 fn to_gauge(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-fn log_access(record: &RequestRecord) {
-    let last = record
-        .attempts
-        .last()
-        .map(|attempt| attempt.target.identity());
-    info!(
-        target: "aigw::access",
-        request_id = %record.request_id,
-        method = %record.method,
-        path = %record.path,
-        status = record.status,
-        outcome = record.outcome.as_str(),
-        gateway = %record.gateway,
-        route = %record.route,
-        service = %record.service,
-        upstream = %record.upstream,
-        target_id = last.map_or("", |target| &*target.target),
-        provider = last.map_or("", |target| &*target.provider),
-        asked_model = record.asked_model.as_deref().unwrap_or(""),
-        served_model = record.served_model.as_deref().unwrap_or(""),
-        is_stream = record.is_stream,
-        input_tokens = record.usage.input,
-        output_tokens = record.usage.output,
-        first_token_ms = record.time_to_first_token.map(millis),
-        duration_ms = millis(record.duration),
-        attempts = %AttemptList(record),
-        "request served"
-    );
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// `openai-0:connect:2ms anthropic-1:success:840ms`
-struct AttemptList<'a>(&'a RequestRecord);
-
-impl std::fmt::Display for AttemptList<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (index, attempt) in self.0.attempts.iter().enumerate() {
-            let gap = if index == 0 { "" } else { " " };
-            let target = &attempt.target.identity().target;
-            write!(
-                f,
-                "{gap}{target}:{}:{}ms",
-                attempt.outcome.as_str(),
-                millis(attempt.duration)
-            )?;
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 use std::io::{self, Write};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use super::{LogError, Message, QUEUE_LINES, parse_filter, start};
+use super::queue::{Queue, ROOM_BYTES};
+use super::{LogError, parse_filter};
 
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
@@ -47,13 +49,13 @@ impl Write for Stuck {
 }
 
 #[test]
-fn dropping_the_guard_writes_what_is_queued() {
+fn the_end_writes_what_is_queued() {
     let lines = Lines::default();
-    let (mut queue, guard) = start(lines.clone()).unwrap();
+    let queue = Queue::start(lines.clone()).unwrap();
     for index in 0..100 {
-        writeln!(queue, "{index}").unwrap();
+        queue.push(format!("{index}\n").as_bytes());
     }
-    drop(guard);
+    queue.end(LONG);
     let written: String = (0..100).map(|index| format!("{index}\n")).collect();
     assert_eq!(lines.text(), written);
 }
@@ -69,41 +71,61 @@ fn a_log_that_nobody_reads_drops_lines_and_tells_how_many() {
         lines: lines.clone(),
         is_first: true,
     };
-    let (mut queue, guard) = start(sink).unwrap();
-    queue.write_all(b"first\n").unwrap();
+    let queue = Queue::start(sink).unwrap();
+    queue.push(b"first\n");
     stuck.recv().unwrap();
-    for _ in 0..QUEUE_LINES + 3 {
-        queue.write_all(b"more\n").unwrap();
+    let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
+    let room = ROOM_BYTES / line.len();
+    for _ in 0..room + 3 {
+        queue.push(&line);
     }
+    // Nobody reads: the end waits no longer than it is told.
+    queue.end(Duration::ZERO);
     release.send(()).unwrap();
-    // Waits for room, as the guard does not when it is dropped.
-    queue.lines.send(Message::End).unwrap();
-    drop(queue);
-    let LogGuardParts { thread } = guard.into();
-    thread.join().unwrap();
+    queue.end(LONG);
     let text = lines.text();
-    assert_eq!(
-        text.lines().filter(|line| *line == "more").count(),
-        QUEUE_LINES
-    );
-    assert!(
-        text.contains("3 log lines were dropped"),
-        "{}",
-        text.replace("more\n", "")
-    );
+    assert_eq!(text.lines().filter(|line| line.len() == 1023).count(), room);
+    assert!(text.ends_with("\n3 log lines were dropped: the log was not read fast enough\n"));
 }
 
-struct LogGuardParts {
-    thread: std::thread::JoinHandle<()>,
+#[test]
+fn a_thread_that_sleeps_between_lines_writes_each() {
+    let lines = Lines::default();
+    let (wrote, written) = channel();
+    let queue = Queue::start(Telling {
+        lines: lines.clone(),
+        wrote,
+    })
+    .unwrap();
+    for index in 0..3 {
+        queue.push(format!("{index}\n").as_bytes());
+        written.recv().unwrap();
+    }
+    assert_eq!(lines.text(), "0\n1\n2\n");
 }
 
-impl From<super::LogGuard> for LogGuardParts {
-    fn from(mut guard: super::LogGuard) -> Self {
-        Self {
-            thread: guard.thread.take().unwrap(),
+/// Says when something was written.
+struct Telling {
+    lines: Lines,
+    wrote: Sender<()>,
+}
+
+impl Write for Telling {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.lines.write(bytes)?;
+        if written > 0 {
+            self.wrote.send(()).ok();
         }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
+
+/// Longer than any test takes.
+const LONG: Duration = Duration::from_secs(60);
 
 #[test]
 fn an_empty_filter_means_info_and_a_wrong_one_is_refused() {

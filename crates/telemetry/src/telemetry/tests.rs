@@ -1,8 +1,9 @@
-use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Telemetry;
+use crate::logs::LogFormat;
+use crate::logs::access::AccessLine;
 use crate::{
     AttemptOutcome, AttemptRecord, RequestOutcome, RequestRecord, TargetIdentity, TargetMeters,
     TargetSample, TargetState, TokenUsage,
@@ -265,21 +266,6 @@ fn the_process_tells_what_it_uses() {
     assert!(value(&text, "process_cpu_seconds_total", &[]).is_some());
 }
 
-/// Collects what the log writes.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[test]
 fn a_request_is_one_line_of_the_log_at_info() {
     let telemetry = Telemetry::new("1.2.3");
@@ -288,29 +274,35 @@ fn a_request_is_one_line_of_the_log_at_info() {
         (&first, AttemptOutcome::Timeout),
         (&second, AttemptOutcome::Success),
     ];
-    let lines = Lines::default();
-    let writer = lines.clone();
-    let log = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_max_level(tracing::Level::INFO)
-        .with_writer(move || writer.clone())
-        .finish();
-    tracing::subscriber::with_default(log, || {
-        telemetry.record(&served(&attempts, "gpt-4o-mini"));
-    });
-    let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    assert_eq!(text.lines().count(), 1, "{text}");
-    for part in [
-        r#""level":"INFO""#,
-        r#""message":"request served""#,
-        r#""request_id":"r1""#,
-        r#""attempts":"a:timeout:5ms b:success:5ms""#,
-        r#""status":200"#,
-        r#""target_id":"b""#,
-        r#""first_token_ms":150"#,
-        r#""output_tokens":12"#,
-    ] {
-        assert!(text.contains(part), "{part} is not in {text}");
-    }
+    let mut record = served(&attempts, "gpt-4o-mini");
+    record.asked_model = Some("gpt\n\"4\"".to_owned());
+    let line = |format| {
+        let mut line = Vec::new();
+        let at = Duration::from_millis(1_700_000_000_123);
+        AccessLine {
+            record: &record,
+            at,
+        }
+        .write(format, &mut line);
+        String::from_utf8(line).unwrap()
+    };
+    assert_eq!(
+        line(LogFormat::Json),
+        concat!(
+            r#"{"timestamp":"2023-11-14T22:13:20.123000Z","level":"INFO","#,
+            r#""message":"request served","request_id":"r1","method":"POST","#,
+            r#""path":"/v1/chat/completions","status":200,"outcome":"success","#,
+            r#""gateway":"default","route":"","service":"","upstream":"chat","target_id":"b","#,
+            r#""provider":"openai","asked_model":"gpt\n\"4\"","served_model":"gpt-4o-mini","#,
+            r#""is_stream":false,"input_tokens":30,"output_tokens":12,"first_token_ms":150,"#,
+            r#""duration_ms":900,"attempts":"a:timeout:5ms b:success:5ms","#,
+            r#""target":"aigw::access"}"#,
+            "\n"
+        )
+    );
+    let text = line(LogFormat::Text);
+    assert_eq!(text.lines().count(), 1);
+    let begins = "2023-11-14T22:13:20.123000Z  INFO aigw::access: request served request_id=\"r1\"";
+    assert!(text.starts_with(begins), "{text}");
+    assert!(text.contains(" status=200 outcome=\"success\" "), "{text}");
 }
