@@ -1,12 +1,17 @@
-//! How long a request may take, how often it is tried, and how much a caller may use.
+//! How long a request may take, and how much a caller may use.
 
 use std::{num::NonZeroU32, time::Duration};
 
 use serde_json::Value;
 
-use crate::{Faults, read::Field, span, write::Writer};
+use crate::{
+    Faults,
+    read::{Field, join},
+    span,
+    write::Writer,
+};
 
-/// Deadlines of one request. What is `None` is left to the level above: rule or service, then
+/// Deadlines of one request. What is `None` is left to the level above: service, then target, then
 /// upstream, then the gateway's own defaults.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Timeouts {
@@ -35,6 +40,19 @@ impl Timeouts {
         }
     }
 
+    /// Reads the deadlines of one target; those of a whole request are not its own to set.
+    pub(crate) fn read_of_target(field: &Field<'_>, faults: &mut Faults) -> Option<Self> {
+        let timeouts = Self::read(field, faults)?;
+        if timeouts.total.is_some() {
+            let pointer = join(&field.pointer, "total");
+            faults.push(
+                pointer,
+                "belongs to the upstream: it bounds all attempts together",
+            );
+        }
+        Some(timeouts)
+    }
+
     pub(crate) fn read(field: &Field<'_>, faults: &mut Faults) -> Option<Self> {
         let mut fields = field.fields(faults)?;
         let mut span = |name| fields.get(name).and_then(|field| field.span(faults));
@@ -56,40 +74,6 @@ impl Timeouts {
         writer.put_some("first_token", self.first_token.map(span::write));
         writer.put_some("stream_idle", self.stream_idle.map(span::write));
         writer.put_some("total", self.total.map(span::write));
-        (*self != Self::default()).then(|| writer.finish())
-    }
-}
-
-/// How often a request is tried before it fails. What is `None` is left to the level above.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Retry {
-    /// Attempts in all, the first included: 1 to 10.
-    pub attempts: Option<u32>,
-}
-
-impl Retry {
-    /// Fills what is `None` from `outer`.
-    #[must_use]
-    pub fn or(self, outer: Self) -> Self {
-        Self {
-            attempts: self.attempts.or(outer.attempts),
-        }
-    }
-
-    pub(crate) fn read(field: &Field<'_>, faults: &mut Faults) -> Option<Self> {
-        let mut fields = field.fields(faults)?;
-        let retry = Self {
-            attempts: fields
-                .get("attempts")
-                .and_then(|field| field.whole(1, MAX_ATTEMPTS, faults)),
-        };
-        fields.finish(faults);
-        Some(retry)
-    }
-
-    pub(crate) fn write(&self) -> Option<Value> {
-        let mut writer = Writer::default();
-        writer.put_some("attempts", self.attempts);
         (*self != Self::default()).then(|| writer.finish())
     }
 }

@@ -73,6 +73,14 @@ impl<'v> Field<'v> {
         })
     }
 
+    /// Returns a time as [`span`](Self::span) does, or no time at all for `false`.
+    pub(crate) fn span_or_false(&self, faults: &mut Faults) -> Option<Duration> {
+        if self.value.as_bool() == Some(false) {
+            return Some(Duration::ZERO);
+        }
+        self.span(faults)
+    }
+
     /// Reads each item of an array with at most `most` items; items at fault are left out.
     pub(crate) fn items<T>(
         &self,

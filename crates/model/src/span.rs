@@ -26,6 +26,15 @@ pub(crate) fn write(span: Duration) -> Value {
     }
 }
 
+/// Writes what may be turned off: no time at all is `false`.
+pub(crate) fn write_or_false(span: Duration) -> Value {
+    if span.is_zero() {
+        Value::Bool(false)
+    } else {
+        write(span)
+    }
+}
+
 /// Reads parts of a number and a unit each, such as `1h`, `1m30s` or `0.5s`.
 fn parse(text: &str) -> Option<Duration> {
     let mut rest = text;

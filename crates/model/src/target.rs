@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    Credentials, Destination, HealthChecks, ModelName, Name, Priority, Secret, Weight,
+    Credentials, Destination, HealthChecks, ModelName, Name, Priority, Secret, Timeouts, Weight,
     headers::write_headers, span, write::Writer,
 };
 
@@ -36,6 +36,7 @@ pub(crate) struct TargetSettings {
     headers: BTreeMap<String, String>,
     max_in_flight: Option<NonZeroU32>,
     health_checks: Option<HealthChecks>,
+    timeouts: Timeouts,
     locality: Option<String>,
     tags: Vec<String>,
     state: TargetState,
@@ -142,6 +143,11 @@ impl Target {
         &self.effective_checks
     }
 
+    /// Returns its own deadlines, which go before its upstream's.
+    pub fn timeouts(&self) -> Timeouts {
+        self.settings.timeouts
+    }
+
     /// Returns where it is, for targets that are near to be preferred.
     pub fn locality(&self) -> Option<&str> {
         self.settings.locality.as_deref()
@@ -197,6 +203,7 @@ impl TargetSettings {
         writer.put_some("max_in_flight", self.max_in_flight.map(NonZeroU32::get));
         let checks = self.health_checks.as_ref();
         writer.put_some("health_checks", checks.and_then(HealthChecks::write));
+        writer.put_some("timeouts", self.timeouts.write());
         writer.put_some("locality", self.locality.as_deref());
         writer.put_list("tags", &self.tags);
         writer.put("state", self.state.as_str());

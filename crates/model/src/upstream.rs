@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    Algorithm, HealthChecks, Name, Retry, Secret, Target, Timeouts,
+    Algorithm, HealthChecks, Name, Retry, Secret, Streaming, Target, Timeouts,
     read::Field,
     reading::Reading,
     target::written::WrittenTarget,
@@ -27,6 +27,7 @@ pub struct Upstream {
     model_fallback: ModelFallback,
     timeouts: Timeouts,
     retry: Retry,
+    stream: Streaming,
     tags: Vec<String>,
     description: Option<String>,
 }
@@ -95,9 +96,14 @@ impl Upstream {
         self.timeouts
     }
 
-    /// Returns how often a request is tried.
+    /// Returns how a request is tried again.
     pub fn retry(&self) -> Retry {
         self.retry
+    }
+
+    /// Returns how streamed answers are passed on.
+    pub fn stream(&self) -> Streaming {
+        self.stream
     }
 
     /// Returns its tags.
@@ -121,6 +127,7 @@ impl Upstream {
             model_fallback: ModelFallback::default(),
             timeouts: Timeouts::default(),
             retry: Retry::default(),
+            stream: Streaming::default(),
             tags: Vec::new(),
             description: None,
         }
@@ -139,6 +146,7 @@ impl Upstream {
         }
         writer.put_some("timeouts", self.timeouts.write());
         writer.put_some("retry", self.retry.write());
+        writer.put_some("stream", self.stream.write());
         writer.put_list("tags", &self.tags);
         writer.put_some("description", self.description.as_deref());
         writer.finish()
@@ -175,6 +183,9 @@ impl Upstream {
         let retry = fields
             .get("retry")
             .and_then(|field| Retry::read(&field, faults));
+        let stream = fields
+            .get("stream")
+            .and_then(|field| Streaming::read(&field, faults));
         let tags = fields
             .get("tags")
             .and_then(|field| read_tags(&field, faults));
@@ -191,6 +202,7 @@ impl Upstream {
             model_fallback: model_fallback.unwrap_or_default(),
             timeouts: timeouts.unwrap_or_default(),
             retry: retry.unwrap_or_default(),
+            stream: stream.unwrap_or_default(),
             tags: tags.unwrap_or_default(),
             description,
         })

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Target, TargetSettings, TargetState};
 use crate::{
-    Destination, Faults, HealthChecks, ModelName, Name, Priority, Weight,
+    Destination, Faults, HealthChecks, ModelName, Name, Priority, Timeouts, Weight,
     credentials::written::WrittenCredentials,
     headers::read_headers,
     limits::read_count,
@@ -116,6 +116,10 @@ impl TargetSettings {
             health_checks: fields
                 .get("health_checks")
                 .and_then(|field| HealthChecks::read(&field, faults)),
+            timeouts: fields
+                .get("timeouts")
+                .and_then(|field| Timeouts::read_of_target(&field, faults))
+                .unwrap_or_default(),
             locality: fields
                 .get("locality")
                 .and_then(|field| short_text(&field, 128, faults)),

@@ -10,3 +10,5 @@ mod kit;
 mod routes;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod tries;
