@@ -3,6 +3,7 @@
 //! [`Registry`] makes a configuration live; [`Fleet`] is what an operator's side sees of it,
 //! [`Live`] what a request sees.
 
+mod budget;
 mod fleet;
 mod registry;
 mod translate;
@@ -13,6 +14,7 @@ pub use ai_gateway_balancer::{
     ActiveCheck, Attempts, CheckDue, FailureKind, Lease, NoTarget, NoTargetReason, Outcome,
     Outlook, key_of_prefix,
 };
+pub use budget::RetryMeter;
 pub use fleet::{
     Applied, Fleet, TargetFault, TargetHealth, TargetState, UpstreamHealth, UpstreamSample,
 };

@@ -8,6 +8,7 @@ use ai_gateway_balancer::{
 };
 use ai_gateway_model::{Gateway, Name, Target, TargetState as Wanted, Upstream};
 
+use crate::budget::RetryMeter;
 use crate::fleet::{TargetFault, TargetHealth, TargetState, UpstreamHealth};
 use crate::registry::{Compile, Place};
 use crate::translate;
@@ -22,6 +23,7 @@ pub struct LiveUpstream<E> {
     /// `None` when not one target could be made ready.
     balancer: Option<Balancer<E>>,
     affinity: Affinity,
+    retries: Arc<RetryMeter>,
     faults: Vec<TargetFault>,
 }
 
@@ -83,6 +85,9 @@ impl<E: Send + Sync + 'static> LiveUpstream<E> {
             upstream: Arc::clone(upstream),
             balancer,
             affinity: translate::affinity(upstream.algorithm()),
+            retries: before
+                .map(|before| Arc::clone(&before.retries))
+                .unwrap_or_default(),
             faults,
         };
         live.administer(before);
@@ -132,6 +137,11 @@ impl<E: Send + Sync + 'static> LiveUpstream<E> {
     /// What requests should have in common to meet at one target.
     pub fn affinity(&self) -> Affinity {
         self.affinity
+    }
+
+    /// What its requests were tried again in vain.
+    pub fn retries(&self) -> &RetryMeter {
+        &self.retries
     }
 
     /// Targets that could not be made ready.
