@@ -37,7 +37,7 @@ pub fn render_error(client: Dialect, error: &GatewayError<'_>) -> Bytes {
 
 /// Writes an error as an event that ends a stream in the client's dialect. No other event may
 /// follow it.
-pub(crate) fn render_error_event(client: Dialect, error: &GatewayError<'_>) -> Bytes {
+pub fn render_error_event(client: Dialect, error: &GatewayError<'_>) -> Bytes {
     match client {
         Dialect::OpenAiChat => format!("data: {}\n\n", openai::error::body(error)),
         Dialect::OpenAiResponses => responses::error::event(error),

@@ -36,7 +36,7 @@ mod usage;
 
 pub use catalogue::{Ability, Catalogue, CatalogueError, ModelFacts, Price};
 pub use dialect::{Dialect, Surface, dialect_of_path};
-pub use error::{GatewayError, render_error, translate_error};
+pub use error::{GatewayError, render_error, render_error_event, translate_error};
 pub use estimate::{estimate_tokens, render_token_count};
 pub use exchange::{
     EncodeError, Encoded, EncodedBody, Exchange, Response, ResponseFault, Stamp, TargetTraits,

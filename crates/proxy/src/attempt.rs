@@ -1,20 +1,23 @@
 //! One attempt at one target, up to the point from which its answer may be relayed.
 
-use std::collections::VecDeque;
+mod held;
+
 use std::time::Duration;
 
-use ai_gateway_providers::{Exchange, StreamRelay, Usage, classify};
+use ai_gateway_providers::{Exchange, Usage, classify};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Request, StatusCode};
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::connect::{self, Pool, RequestBody};
 use crate::settings::BodyLimits;
 use crate::verdict::{Refusal, Setback};
-use crate::whole::{self, Unread};
+use crate::whole;
+
+use self::held::hold;
+pub(crate) use self::held::{Begun, CommitPoint};
 
 /// How long each phase may take. The phases run one after the other; [`deadline`](Self::deadline)
 /// ends them all.
@@ -28,6 +31,8 @@ pub(crate) struct AttemptLimits {
     pub(crate) idle: Duration,
     /// The end of the whole request's time.
     pub(crate) deadline: Instant,
+    /// When a stream begins to be passed on.
+    pub(crate) commit: CommitPoint,
     /// How much of an answer is held.
     pub(crate) bodies: BodyLimits,
 }
@@ -43,18 +48,10 @@ pub(crate) struct Answer {
 pub(crate) enum AnswerBody {
     /// All of it, in the client's dialect.
     Whole { bytes: Bytes, usage: Usage },
-    /// A stream that has shown its first meaningful event.
+    /// A stream that has reached its commit point.
     Stream(Box<Begun>),
     /// Passed through as it comes; the gateway knows nothing of its form.
     Opaque(Incoming),
-}
-
-/// A stream from its first meaningful event on.
-pub(crate) struct Begun {
-    pub(crate) source: Incoming,
-    pub(crate) events: StreamRelay,
-    /// What has been read and not yet sent.
-    pub(crate) ready: VecDeque<Bytes>,
 }
 
 /// What form of answer is expected of a target.
@@ -69,7 +66,7 @@ pub(crate) enum Expected {
 }
 
 /// Sends `request` and reads its answer up to the commit point: the last byte of a plain answer,
-/// the first meaningful event of a stream.
+/// what [`CommitPoint`] says of a stream.
 ///
 /// Dropping the future closes the connection to the target, which is how it learns that nobody
 /// waits any more.
@@ -111,12 +108,8 @@ pub(crate) async fn attempt(
         // A target may answer whole although a stream was asked for; that is no stream to cut.
         Expected::Stream if !is_event_stream(&head.headers) => return Err(Setback::NotAnAnswer),
         Expected::Stream => {
-            let by = (sent_at + limits.first_token).min(limits.deadline);
-            match tokio::time::timeout_at(by, begin(source, exchange, limits)).await {
-                Err(_) if by == limits.deadline => return Err(Setback::Deadline),
-                Err(_) => return Err(Setback::FirstTokenTimeout),
-                Ok(begun) => AnswerBody::Stream(Box::new(begun?)),
-            }
+            let begun = hold(source, exchange, limits, sent_at).await?;
+            AnswerBody::Stream(Box::new(begun))
         }
     };
     Ok(Answer {
@@ -166,41 +159,6 @@ async fn plain(
     Ok(AnswerBody::Whole {
         bytes: answer.body,
         usage: answer.usage,
-    })
-}
-
-/// Reads a stream until it shows that the model answers.
-async fn begin(
-    mut source: Incoming,
-    exchange: &Exchange,
-    limits: &AttemptLimits,
-) -> Result<Begun, Setback> {
-    let mut events = exchange.stream();
-    let mut ready = VecDeque::new();
-    let mut held = 0;
-    while !events.has_meaningful_event() {
-        match source.frame().await {
-            Some(Ok(frame)) => {
-                let Ok(data) = frame.into_data() else {
-                    continue;
-                };
-                held += data.len();
-                events.push(data, &mut ready).map_err(Setback::Stream)?;
-            }
-            Some(Err(_)) => return Err(Setback::Unread(Unread::Broken)),
-            None => {
-                events.end(&mut ready).map_err(Setback::Stream)?;
-                break;
-            }
-        }
-        if held > limits.bodies.held_stream_bytes {
-            break;
-        }
-    }
-    Ok(Begun {
-        source,
-        events,
-        ready,
     })
 }
 

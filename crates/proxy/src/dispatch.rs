@@ -1,17 +1,19 @@
 //! The attempts: one target after the other, under one deadline, until one answers.
 
+mod tried;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use ai_gateway_providers::{EncodeError, Exchange, FaultClass, encode, translate_error};
-use ai_gateway_registry::{NoTarget, NoTargetReason, Outcome};
+use ai_gateway_providers::{Dialect, Exchange, encode, translate_error};
+use ai_gateway_registry::{Outcome, Outlook, key_of_prefix};
 use ai_gateway_telemetry::{AttemptOutcome, RequestOutcome};
 use http::Response;
 use tokio::time::Instant;
 
-use crate::attempt::{Answer, AnswerBody, AttemptLimits, Expected, attempt};
+use crate::attempt::{Answer, AnswerBody, AttemptLimits, CommitPoint, Expected, attempt};
 use crate::body::Body;
-use crate::endpoint::{Lease, served_model};
+use crate::endpoint::{Endpoint, Lease, served_model};
 use crate::failure::Failure;
 use crate::intake::Call;
 use crate::opaque::Opaque;
@@ -22,35 +24,74 @@ use crate::settings::BodyLimits;
 use crate::settle::Settlement;
 use crate::silence::StreamLimits;
 use crate::story::Story;
-use crate::verdict::{Next, Refusal, Setback};
+use crate::verdict::{Again, Next, Setback};
+use crate::waiting::{self, Patience};
+
+use self::tried::{TooLong, Tried, jittered, no_target};
+
+type Attempts = ai_gateway_registry::Attempts<Endpoint>;
 
 /// Takes `call` to the targets of `route` until one of them answers.
 ///
-/// Dropping the future ends the attempt under way: its connection is closed, its lease goes back
-/// without a verdict. Once a stream is returned, its body does the same.
+/// The client of a stream that has to wait is sent the head of an answer and comments meanwhile,
+/// where its dialect allows; what comes of the attempts follows in the body then.
+///
+/// Dropping the future ends the attempt under way, or the wait before the next: its connection is
+/// closed, its lease goes back without a verdict. Once a stream is returned, its body does the
+/// same.
 ///
 /// # Errors
 ///
 /// [`Failure`], with the story so far, when no target's answer can be given to the client.
 pub(crate) async fn dispatch(
-    call: &Call,
-    route: &Route,
+    call: Call,
+    route: Route,
+    bodies: BodyLimits,
+    story: Story,
+) -> Result<Response<Body>, (Failure, Story)> {
+    let patience = patience(&call, &route, &story);
+    // Boxed: it may move into a body, and a request that still is read need not carry its room.
+    let asking = Box::pin(ask_targets(call, route, bodies, story));
+    match patience {
+        None => asking.await,
+        Some(patience) => waiting::answer(asking, patience).await,
+    }
+}
+
+/// How the client is kept waiting, if it is told anything at all.
+fn patience(call: &Call, route: &Route, story: &Story) -> Option<Patience> {
+    let every = route.streaming().keep_alive.unwrap_or(KEEP_ALIVE);
+    let client = call.surface.dialect();
+    // Google's own clients take each line that is not empty for data.
+    let allows_comments = client != Dialect::GeminiGenerate;
+    let tells = expected(call) == Expected::Stream && allows_comments && !every.is_zero();
+    tells.then(|| Patience {
+        every,
+        client,
+        request_id: story.request_id().to_owned(),
+    })
+}
+
+async fn ask_targets(
+    call: Call,
+    route: Route,
     bodies: BodyLimits,
     story: Story,
 ) -> Result<Response<Body>, (Failure, Story)> {
     let deadline = story.arrived() + route.total;
     let mut dispatch = Dispatch {
-        call,
-        route,
+        call: &call,
+        route: &route,
         bodies,
         deadline,
         story,
         tried: Tried::default(),
+        waited: Duration::ZERO,
     };
     match dispatch.run().await {
         Ok(Answered::Good(good)) => {
             let limits = StreamLimits {
-                idle: good.lease.limits().idle,
+                idle: good.idle,
                 deadline,
             };
             Ok(good.respond(limits, dispatch.story))
@@ -73,6 +114,8 @@ struct Dispatch<'a> {
     deadline: Instant,
     story: Story,
     tried: Tried,
+    /// How long it waited for targets to cool.
+    waited: Duration,
 }
 
 /// A target's answer that the client gets.
@@ -85,38 +128,103 @@ enum Answered {
 
 impl Dispatch<'_> {
     async fn run(&mut self) -> Result<Answered, Failure> {
+        self.route.retries().request(self.story.monotonic());
         let mut attempts = self
             .route
             .attempts(self.call)
             .map_err(|nothing| no_target(&nothing, self.call))?;
         let nothing_left = loop {
-            if self.tried.attempts >= self.route.max_attempts || Instant::now() >= self.deadline {
+            if !self.has_attempts_left() {
                 break None;
             }
             let lease = match attempts.pick() {
                 Ok(lease) => lease,
                 Err(nothing) => break Some(nothing),
             };
-            if !self.call.surface.reaches(lease.dialect()) {
-                // Not this target's fault, and nothing it was asked: its lease goes back unjudged.
+            if !self.is_fit(&lease) {
+                // Nothing that it was asked: its lease goes back unjudged.
                 continue;
             }
-            if self.call.surface.is_conversation() && lease.model().is_none() {
-                // The client named no model and this target has no default one.
-                self.tried.lacks_model = true;
-                continue;
-            }
-            match self.ask(lease).await {
+            match self.ask(lease, &mut attempts).await {
                 Asked::Answered(answered) => return Ok(answered),
-                Asked::Elsewhere => {}
+                Asked::Unasked => {}
+                Asked::Elsewhere => {
+                    if !self.may_go_on(&attempts).await {
+                        break None;
+                    }
+                }
                 Asked::Over => break None,
             }
         };
-        Err(std::mem::take(&mut self.tried).failure(nothing_left, self.call, self.deadline))
+        let mut tried = std::mem::take(&mut self.tried);
+        if let Some(refusal) = tried.too_long.take().and_then(|long| long.refusal) {
+            return Ok(Answered::Refused(refusal));
+        }
+        Err(tried.failure(nothing_left, self.call, self.deadline))
+    }
+
+    fn has_attempts_left(&self) -> bool {
+        self.tried.attempts < self.route.max_attempts && Instant::now() < self.deadline
+    }
+
+    /// Whether the target can be asked at all. That it cannot is not its fault.
+    fn is_fit(&mut self, lease: &Lease) -> bool {
+        if !self.call.surface.reaches(lease.dialect()) {
+            return false;
+        }
+        if self.call.surface.is_conversation() && lease.model().is_none() {
+            // The client named no model and this target has no default one.
+            self.tried.lacks_model = true;
+            return false;
+        }
+        self.tried.too_long.as_ref().is_none_or(|long| {
+            lease
+                .context_window(&served_model(lease, self.call))
+                .is_some_and(|window| window > long.window)
+        })
+    }
+
+    /// Whether another attempt may follow one that failed; waits first where that may keep the
+    /// request among the targets that were meant for it.
+    ///
+    /// The wait is one of two: for a moment's trouble to pass, or for a target to cool, each
+    /// within the deadline, and the second at most `retry.max_wait` in all.
+    async fn may_go_on(&mut self, attempts: &Attempts) -> bool {
+        let retry = self.route.retry();
+        let budget = retry.budget.unwrap_or_default();
+        let now = self.story.monotonic();
+        if !self.has_attempts_left() || !self.route.retries().allows(budget, now) {
+            return false;
+        }
+        let mut has_waited = false;
+        loop {
+            let wait = match attempts.outlook() {
+                Outlook::Again if !has_waited => self.backoff(retry.backoff.unwrap_or(BACKOFF)),
+                Outlook::Worse {
+                    back_in: Some(wait),
+                } if self.waited + wait <= retry.max_wait.unwrap_or(MAX_WAIT) => {
+                    self.waited += wait;
+                    wait
+                }
+                Outlook::Again | Outlook::Untried | Outlook::Worse { .. } => return true,
+            };
+            if Instant::now() + wait >= self.deadline {
+                return true;
+            }
+            tokio::time::sleep(wait).await;
+            has_waited = true;
+        }
+    }
+
+    /// The pause before a second try, another for each request, so that those that failed together
+    /// do not come back together.
+    fn backoff(&self, pause: Duration) -> Duration {
+        let number = key_of_prefix(self.story.request_id().as_bytes());
+        jittered(pause, number.wrapping_add(self.tried.attempts as u64))
     }
 
     /// Asks one target.
-    async fn ask(&mut self, lease: Lease) -> Asked {
+    async fn ask(&mut self, lease: Lease, attempts: &mut Attempts) -> Asked {
         let call = self.call;
         let model = served_model(&lease, call);
         let traits = lease.traits(&model);
@@ -124,7 +232,7 @@ impl Dispatch<'_> {
             Ok(encoded) => encoded,
             Err(error) => {
                 self.tried.unsayable.get_or_insert(error);
-                return Asked::Elsewhere;
+                return Asked::Unasked;
             }
         };
         let served = Served {
@@ -156,6 +264,7 @@ impl Dispatch<'_> {
         {
             Ok(answer) => {
                 let good = Good {
+                    idle: limits.idle,
                     lease,
                     served,
                     exchange: encoded.exchange,
@@ -163,40 +272,94 @@ impl Dispatch<'_> {
                 };
                 Asked::Answered(Answered::Good(Box::new(good)))
             }
-            Err(setback) => self.set_back(lease, &served, setback),
+            Err(setback) => self.set_back(lease, &served, setback, attempts),
         }
     }
 
     /// Draws the conclusions from an attempt that failed.
-    fn set_back(&mut self, lease: Lease, served: &Served, setback: Setback) -> Asked {
+    fn set_back(
+        &mut self,
+        lease: Lease,
+        served: &Served,
+        setback: Setback,
+        attempts: &mut Attempts,
+    ) -> Asked {
         let verdict = setback.verdict();
         self.story.attempted(verdict.recorded);
-        let asked = match (verdict.next, &setback) {
-            (Next::Elsewhere, _) => Asked::Elsewhere,
-            (Next::ToClient, Setback::Refused(refusal)) => {
-                let (status, body) = translate_error(
-                    self.call.surface.dialect(),
-                    lease.dialect(),
-                    refusal.status.as_u16(),
-                    &refusal.body,
-                );
-                let head = respond::head(status, &refusal.headers, &lease, served, &self.story);
-                Asked::Answered(Answered::Refused(respond::refusal(head, body)))
-            }
-            (Next::ToClient, _) => Asked::Over,
+        if self.may_try_again(setback.again()) {
+            attempts.allow_again(&lease);
+        }
+        if self.tried.attempts > 0 && verdict.next == Next::Elsewhere {
+            self.route.retries().in_vain(self.story.monotonic());
+        }
+        let asked = match verdict.next {
+            Next::Elsewhere => Asked::Elsewhere,
+            Next::Larger => match (
+                lease.context_window(&served.model),
+                &mut self.tried.too_long,
+            ) {
+                (Some(window), Some(long)) => {
+                    long.window = long.window.max(window);
+                    Asked::Elsewhere
+                }
+                (Some(window), None) => {
+                    let refusal = self.refusal(&lease, served, &setback);
+                    self.tried.too_long = Some(TooLong { window, refusal });
+                    Asked::Elsewhere
+                }
+                (None, _) => self.to_client(&lease, served, &setback),
+            },
+            Next::ToClient => self.to_client(&lease, served, &setback),
         };
         lease.finish(verdict.outcome);
         self.tried.add(setback);
         asked
     }
 
+    fn may_try_again(&self, again: Again) -> bool {
+        let retry = self.route.retry();
+        match again {
+            Again::No => false,
+            Again::Soon => !retry.backoff.unwrap_or(BACKOFF).is_zero(),
+            Again::WhenCool => !retry.max_wait.unwrap_or(MAX_WAIT).is_zero(),
+        }
+    }
+
+    fn to_client(&self, lease: &Lease, served: &Served, setback: &Setback) -> Asked {
+        match self.refusal(lease, served, setback) {
+            Some(refusal) => Asked::Answered(Answered::Refused(refusal)),
+            None => Asked::Over,
+        }
+    }
+
+    /// The target's refusal as the client gets it; `None` for one that came inside a 200.
+    fn refusal(&self, lease: &Lease, served: &Served, setback: &Setback) -> Option<Response<Body>> {
+        let Setback::Refused(refusal) = setback else {
+            return None;
+        };
+        let (status, body) = translate_error(
+            self.call.surface.dialect(),
+            lease.dialect(),
+            refusal.status.as_u16(),
+            &refusal.body,
+        );
+        let head = respond::head(status, &refusal.headers, lease, served, &self.story);
+        Some(respond::refusal(head, body))
+    }
+
     fn limits(&self, lease: &Lease) -> AttemptLimits {
-        let limits = lease.limits();
+        let (limits, service) = (lease.limits(), self.route.timeouts);
+        let streaming = self.route.streaming();
+        let hold_bytes = streaming.hold_bytes.map(|bytes| bytes as usize);
         AttemptLimits {
-            head: limits.head,
-            first_token: limits.first_token,
-            idle: limits.idle,
+            head: service.response_head.unwrap_or(limits.head),
+            first_token: service.first_token.unwrap_or(limits.first_token),
+            idle: service.stream_idle.unwrap_or(limits.idle),
             deadline: self.deadline,
+            commit: CommitPoint {
+                commit: streaming.commit.unwrap_or_default(),
+                hold_bytes: hold_bytes.unwrap_or(self.bodies.held_stream_bytes),
+            },
             bodies: self.bodies,
         }
     }
@@ -206,6 +369,8 @@ impl Dispatch<'_> {
 enum Asked {
     /// The client can be answered.
     Answered(Answered),
+    /// It was not asked: its dialect has no words for the request.
+    Unasked,
     /// Another target may do better.
     Elsewhere,
     /// No other target would do better.
@@ -225,6 +390,8 @@ fn expected(call: &Call) -> Expected {
 /// A target's good answer, and what it takes to pass it on.
 struct Good {
     lease: Lease,
+    /// Between two pieces of the answer.
+    idle: Duration,
     served: Served,
     exchange: Exchange,
     answer: Answer,
@@ -237,6 +404,7 @@ impl Good {
             served,
             exchange,
             answer,
+            ..
         } = self;
         story.first_token();
         let status = answer.status.as_u16();
@@ -269,83 +437,9 @@ impl Good {
     }
 }
 
-/// What has been tried for one request, and what came of it.
-#[derive(Default)]
-struct Tried {
-    attempts: usize,
-    last: Option<Setback>,
-    rate_limited: usize,
-    model_missing: usize,
-    retry_after: Option<Duration>,
-    /// A target was passed over because neither it nor the client names a model.
-    lacks_model: bool,
-    /// The first target's dialect that has no words for the request.
-    unsayable: Option<EncodeError>,
-}
-
-impl Tried {
-    fn add(&mut self, setback: Setback) {
-        self.attempts += 1;
-        if let Setback::Refused(Refusal { fault, .. }) = &setback {
-            self.rate_limited += usize::from(fault.class == FaultClass::RateLimited);
-            self.model_missing += usize::from(fault.class == FaultClass::ModelMissing);
-            self.retry_after = earliest(self.retry_after, fault.retry_after);
-        }
-        self.last = Some(setback);
-    }
-
-    /// What the client is told when no target is left, or no time.
-    fn failure(self, nothing_left: Option<NoTarget>, call: &Call, deadline: Instant) -> Failure {
-        let Some(last) = self.last else {
-            return match (self.unsayable, nothing_left) {
-                (Some(EncodeError { field, message }), _) => {
-                    Failure::InvalidField { field, message }
-                }
-                (None, _) if self.lacks_model => Failure::ModelRequired,
-                (None, Some(nothing)) => no_target(&nothing, call),
-                (None, None) => Failure::Internal,
-            };
-        };
-        let retry_after = earliest(self.retry_after, nothing_left.and_then(|no| no.retry_after));
-        if Instant::now() >= deadline {
-            Failure::UpstreamTimeout
-        } else if self.rate_limited == self.attempts {
-            Failure::RateLimited { retry_after }
-        } else if self.model_missing == self.attempts {
-            model_not_found(call)
-        } else {
-            let status = last.status();
-            Failure::UpstreamFailed {
-                status,
-                attempts: self.attempts,
-                retry_after,
-            }
-        }
-    }
-}
-
-fn no_target(nothing: &NoTarget, call: &Call) -> Failure {
-    if nothing.reason == NoTargetReason::Model {
-        model_not_found(call)
-    } else {
-        Failure::NoTargetAvailable {
-            retry_after: nothing.retry_after,
-        }
-    }
-}
-
-fn model_not_found(call: &Call) -> Failure {
-    match call.model() {
-        Some(model) => Failure::ModelNotFound {
-            model: model.to_owned(),
-        },
-        None => Failure::ModelRequired,
-    }
-}
-
-fn earliest(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
-}
+/// Long enough for a process to be started again, short beside any model's answer.
+const BACKOFF: Duration = Duration::from_millis(100);
+/// What a client hardly notices.
+const MAX_WAIT: Duration = Duration::from_secs(3);
+/// Shorter than proxies between client and gateway let a connection be silent.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);

@@ -9,6 +9,7 @@
 //! * `route` finds gateway, caller, rule and upstream, `intake` reads the body;
 //! * `dispatch` asks one target after the other: `endpoint` writes the request, `attempt` sends it
 //!   and reads up to the commit point, `verdict` says what came of it;
+//! * `waiting` tells the client of a stream meanwhile that somebody is still at it;
 //! * `relay` and `opaque` pass the answer on while `silence` watches its pauses, `settle` ends it,
 //!   `story` tells of it;
 //! * `failure` names what can go wrong, `respond` turns it into an answer.
@@ -35,6 +36,7 @@ mod settle;
 mod silence;
 mod story;
 mod verdict;
+mod waiting;
 mod whole;
 
 pub use body::{Body, Cut};

@@ -191,4 +191,4 @@ impl Drop for Relay {
 }
 
 /// How long the tail of a whole answer is waited for.
-const TAIL: Duration = Duration::from_millis(500);
+pub(crate) const TAIL: Duration = Duration::from_millis(500);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ai_gateway_providers::{Dialect, GatewayError, render_error};
+use ai_gateway_providers::{Dialect, GatewayError, render_error, render_error_event};
 use bytes::Bytes;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
@@ -126,6 +126,32 @@ pub(crate) fn failure(
         _ => {}
     }
     response
+}
+
+/// The gateway's own error as the event that ends a stream.
+pub(crate) fn failure_event(failure: &Failure, client: Dialect, request_id: &str) -> Bytes {
+    let message = failure.to_string();
+    render_error_event(
+        client,
+        &GatewayError {
+            status: failure.status().as_u16(),
+            code: failure.code(),
+            message: &message,
+            param: failure.param(),
+            request_id: Some(request_id),
+        },
+    )
+}
+
+/// The head of a stream for which no target answers yet, and its body.
+pub(crate) fn waiting(body: Body, request_id: &str) -> Response<Body> {
+    let (mut head, ()) = Response::new(()).into_parts();
+    head.headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream; charset=utf-8"),
+    );
+    mark(&mut head.headers, request_id);
+    finish(head, body)
 }
 
 /// An answer of the gateway's own.

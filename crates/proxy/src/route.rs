@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ai_gateway_model::{
-    Gateway, HostHandling, Key, KeyHash, PathHandling, PathMatch, Rule, Service, Upstream,
+    Gateway, HostHandling, Key, KeyHash, PathHandling, PathMatch, Retry, Rule, Service, Streaming,
+    Target, Timeouts, Upstream,
 };
 use ai_gateway_providers::Surface;
 use ai_gateway_registry::{
-    Admission, Affinity, Attempts, Live, LiveUpstream, NoTarget, Usage, key_of_prefix,
+    Admission, Affinity, Attempts, Live, LiveUpstream, NoTarget, RetryMeter, Usage, key_of_prefix,
 };
 use ai_gateway_telemetry::RequestRecord;
 use http::HeaderMap;
@@ -193,6 +194,8 @@ pub(crate) struct Route {
     pub(crate) max_attempts: usize,
     /// All the time that the request has.
     pub(crate) total: Duration,
+    /// The service's deadlines, which go before the targets' own.
+    pub(crate) timeouts: Timeouts,
 }
 
 impl Route {
@@ -211,7 +214,7 @@ impl Route {
         let max_attempts = match (retries, told.retry().attempts) {
             (Some(retries), _) => retries.saturating_add(1) as usize,
             (None, Some(attempts)) => attempts as usize,
-            (None, None) => told.targets().len().min(MAX_ATTEMPTS),
+            (None, None) => default_attempts(told),
         };
         let timeouts = service
             .as_ref()
@@ -226,7 +229,23 @@ impl Route {
             admissions,
             max_attempts,
             total,
+            timeouts,
         }
+    }
+
+    /// How its requests are tried again.
+    pub(crate) fn retry(&self) -> Retry {
+        self.upstream.upstream().retry()
+    }
+
+    /// How its streams are passed on.
+    pub(crate) fn streaming(&self) -> Streaming {
+        self.upstream.upstream().stream()
+    }
+
+    /// What its upstream's requests were tried again in vain.
+    pub(crate) fn retries(&self) -> &RetryMeter {
+        self.upstream.retries()
     }
 
     /// The targets, each once, in the order in which they should be asked.
@@ -307,6 +326,20 @@ impl Route {
     pub(crate) fn take_admissions(&mut self) -> Vec<Admission> {
         std::mem::take(&mut self.admissions)
     }
+}
+
+/// Each target once, and one second try for each priority.
+fn default_attempts(upstream: &Upstream) -> usize {
+    let targets = upstream.targets();
+    let first_of_its_priority = |(place, target): &(usize, &Target)| {
+        let before = targets.get(..*place).unwrap_or_default();
+        before
+            .iter()
+            .all(|other| other.priority() != target.priority())
+    };
+    let considered = targets.iter().take(MAX_ATTEMPTS).enumerate();
+    let priorities = considered.filter(first_of_its_priority).count();
+    (targets.len() + priorities).min(MAX_ATTEMPTS)
 }
 
 /// What the client says that its requests have in common.

@@ -99,7 +99,7 @@ impl Proxy {
             Err(failure) => return Err((failure, story)),
         };
         story.record().asked_model = call.model().map(str::to_owned);
-        dispatch(&call, &route, bodies, story).await
+        dispatch(call, route, bodies, story).await
     }
 
     fn route(&self, surface: Surface, head: &Parts, story: &mut Story) -> Result<Routed, Failure> {

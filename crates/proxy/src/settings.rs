@@ -65,7 +65,8 @@ pub struct BodyLimits {
     pub response_bytes: usize,
     /// An error answer of a target; what is beyond is not read. Default 256 KiB.
     pub error_bytes: usize,
-    /// Stream bytes held back until the first meaningful event. Default 256 KiB.
+    /// Stream bytes held back until the commit point, where the upstream does not say. Default
+    /// 1 MiB.
     pub held_stream_bytes: usize,
 }
 
@@ -76,7 +77,7 @@ impl Default for BodyLimits {
             request_idle: Duration::from_secs(10),
             response_bytes: 32 * 1024 * 1024,
             error_bytes: 256 * 1024,
-            held_stream_bytes: 256 * 1024,
+            held_stream_bytes: 1024 * 1024,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is told of a request once it is over, collected on its way.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use ai_gateway_providers::{Stamp, Usage};
 use ai_gateway_registry::Admission;
@@ -57,6 +58,11 @@ impl Story {
 
     pub(crate) fn arrived(&self) -> Instant {
         self.arrived
+    }
+
+    /// The time since the gateway's start, as what it counts by the second is told.
+    pub(crate) fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
     }
 
     pub(crate) fn request_id(&self) -> &str {
@@ -128,6 +134,11 @@ impl Story {
             Blame::Target | Blame::Gateway => RequestOutcome::Failed,
         };
         self.tell(failure.status(), outcome);
+    }
+
+    /// Tells the story of a request that the gateway answered with an error after its head.
+    pub(crate) fn refuse_in_stream(mut self) {
+        self.tell(StatusCode::OK, RequestOutcome::Failed);
     }
 
     /// Tells the story.

@@ -63,8 +63,21 @@ pub(crate) struct Verdict {
 pub(crate) enum Next {
     /// To another target: it may well do better.
     Elsewhere,
+    /// To a target whose model takes a longer conversation, else back to the client.
+    Larger,
     /// Back to the client, with the target's own words: the request itself is at fault.
     ToClient,
+}
+
+/// Whether the same target may do better a moment later.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Again {
+    /// No: it would fail again, or be as long about it.
+    No,
+    /// What went wrong is usually over in a moment.
+    Soon,
+    /// It said itself when.
+    WhenCool,
 }
 
 impl Setback {
@@ -81,12 +94,42 @@ impl Setback {
             Self::Refused(refusal) => of_class(refusal.fault.class),
             Self::Stream(fault) => of_class(fault.class()),
             Self::BadAnswer(fault) => of_class(fault.class()),
-            Self::HeadTimeout | Self::FirstTokenTimeout | Self::Deadline => {
-                StatusCode::GATEWAY_TIMEOUT
-            }
+            Self::HeadTimeout
+            | Self::FirstTokenTimeout
+            | Self::Deadline
+            | Self::Unread(Unread::Stalled) => StatusCode::GATEWAY_TIMEOUT,
             Self::Connect { .. } | Self::Disconnected | Self::NotAnAnswer | Self::Unread(_) => {
                 StatusCode::BAD_GATEWAY
             }
+        }
+    }
+
+    /// Whether its target may be tried once more by the same request. One that was silent until
+    /// a timeout never: the second time would be as long.
+    pub(crate) fn again(&self) -> Again {
+        match self {
+            Self::Connect { is_timeout: false }
+            | Self::Disconnected
+            | Self::Unread(Unread::Broken)
+            | Self::Stream(StreamFault::Truncated) => Again::Soon,
+            Self::Refused(refusal) => match (refusal.fault.class, refusal.fault.retry_after) {
+                (FaultClass::ServerError | FaultClass::Timeout, _) => Again::Soon,
+                (class, Some(_)) if !class.blames_caller() => Again::WhenCool,
+                _ => Again::No,
+            },
+            Self::Stream(StreamFault::ErrorEvent { class, .. })
+            | Self::BadAnswer(ResponseFault::Error { class, .. }) => match class {
+                FaultClass::ServerError | FaultClass::Timeout => Again::Soon,
+                _ => Again::No,
+            },
+            Self::Connect { is_timeout: true }
+            | Self::HeadTimeout
+            | Self::FirstTokenTimeout
+            | Self::Deadline
+            | Self::NotAnAnswer
+            | Self::BadAnswer(_)
+            | Self::Unread(Unread::TooLarge | Unread::Stalled)
+            | Self::Stream(_) => Again::No,
         }
     }
 
@@ -137,7 +180,11 @@ fn of_fault(class: FaultClass, retry_after: Option<Duration>) -> Verdict {
             Verdict {
                 outcome: Outcome::CallerFault,
                 recorded: AttemptOutcome::CallerFault,
-                next: Next::ToClient,
+                next: if class == FaultClass::ContextLength {
+                    Next::Larger
+                } else {
+                    Next::ToClient
+                },
             }
         }
         FaultClass::ModelMissing => elsewhere(Outcome::ModelMissing, AttemptOutcome::ModelMissing),
@@ -186,11 +233,11 @@ mod tests {
     ];
 
     #[test]
-    fn what_blames_the_caller_is_neutral_and_ends_the_attempts_and_nothing_else_does() {
+    fn what_blames_the_caller_is_neutral_and_goes_to_no_target_like_it_and_nothing_else_does() {
         for class in ALL {
             let verdict = of_fault(class, None);
             let is_callers = class.blames_caller();
-            assert_eq!(verdict.next == Next::ToClient, is_callers, "{class:?}");
+            assert_eq!(verdict.next != Next::Elsewhere, is_callers, "{class:?}");
             assert_eq!(
                 verdict.outcome == Outcome::CallerFault,
                 is_callers,
@@ -205,6 +252,50 @@ mod tests {
         let counted = |class| matches!(of_fault(class, None).outcome, Outcome::Failure(_));
         let failures: Vec<_> = ALL.into_iter().filter(|class| counted(*class)).collect();
         assert_eq!(failures, [FaultClass::ServerError, FaultClass::Timeout]);
+    }
+
+    fn refused(class: FaultClass, retry_after: Option<Duration>) -> Setback {
+        Setback::Refused(Refusal {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            fault: ProviderFault {
+                class,
+                retry_after,
+                message: String::new(),
+            },
+        })
+    }
+
+    #[test]
+    fn only_what_is_usually_momentary_is_tried_again_soon() {
+        let soon = |class| refused(class, None).again() == Again::Soon;
+        let momentary: Vec<_> = ALL.into_iter().filter(|class| soon(*class)).collect();
+        assert_eq!(momentary, [FaultClass::ServerError, FaultClass::Timeout]);
+        for silent in [
+            Setback::Connect { is_timeout: true },
+            Setback::HeadTimeout,
+            Setback::FirstTokenTimeout,
+            Setback::Unread(Unread::Stalled),
+        ] {
+            assert_eq!(silent.again(), Again::No, "{silent:?}");
+        }
+        for broken in [
+            Setback::Connect { is_timeout: false },
+            Setback::Disconnected,
+            Setback::Stream(StreamFault::Truncated),
+        ] {
+            assert_eq!(broken.again(), Again::Soon, "{broken:?}");
+        }
+    }
+
+    #[test]
+    fn a_target_that_says_when_is_tried_again_then_unless_the_caller_is_at_fault() {
+        let wait = Some(Duration::from_secs(1));
+        for class in ALL {
+            let again = refused(class, wait).again();
+            assert_eq!(again == Again::No, class.blames_caller(), "{class:?}");
+        }
     }
 
     #[test]

@@ -125,7 +125,7 @@ impl Compile for Compiler {
         let mut headers = fixed_headers(target, known)?;
         let shown = Shown::of(target.credentials(), secret.as_ref(), &mut headers)?;
         let conversation_uri = shown.uri(&base_url, &conversation_path)?;
-        let timeouts = place.upstream.timeouts();
+        let timeouts = target.timeouts().or(place.upstream.timeouts());
         let key = PoolKey {
             origin: origin(&conversation_uri)?,
             credential: secret

@@ -257,7 +257,8 @@ async fn when_every_target_fails_the_client_is_told_in_its_dialect() {
         answer.status, 502,
         "what is said of our own key is no business of the client's"
     );
-    assert_eq!(answer.header("x-gateway-attempts"), "2");
+    // The 500 may have been a moment's trouble.
+    assert_eq!(answer.header("x-gateway-attempts"), "3");
     assert_eq!(answer.header("x-should-retry"), "false");
     assert_eq!(answer.json()["error"]["code"], "upstream_failed");
     let answer = fixture
@@ -321,8 +322,8 @@ async fn redirects_are_not_followed() {
     assert_eq!((answer.status, answer.header("location")), (500, ""));
     assert_eq!(
         second.requests().len(),
-        1,
-        "asked once as a target, never by a redirect"
+        2,
+        "asked and asked again as a target, never by a redirect"
     );
 }
 

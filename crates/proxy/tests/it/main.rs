@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod commit;
+#[cfg(test)]
 mod failover;
 #[cfg(test)]
 mod fixture;
@@ -13,3 +15,5 @@ mod routing;
 mod streams;
 #[cfg(test)]
 mod tls;
+#[cfg(test)]
+mod tries;
