@@ -14,5 +14,6 @@ pub use banner::banner;
 pub use catalogue::CatalogueFault;
 pub use server::{Server, StartError};
 pub use settings::{
-    Listen, LogFormat, NoDataDir, ProviderBaseUrl, Settings, TokenError, TokenSettings,
+    LimitSettings, Listen, LogFormat, NoDataDir, ProviderBaseUrl, Seconds, Settings, TokenError,
+    TokenSettings,
 };

@@ -211,13 +211,14 @@ impl Server {
 }
 
 fn proxy_settings(settings: &Settings) -> ProxySettings {
-    let mut proxy = ProxySettings {
+    let drain = Duration::from_secs(settings.drain_seconds);
+    // What the system says it allows; without an answer, as many as by default.
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    ProxySettings {
+        connections: settings.limits.connections(files, drain),
+        bodies: settings.limits.bodies(),
         base_domain: settings.base_domain.clone(),
-        ..Default::default()
-    };
-    proxy.connections.drain = Duration::from_secs(settings.drain_seconds);
-    proxy.bodies.request_bytes = settings.body_limit_bytes;
-    proxy
+    }
 }
 
 fn registry(

@@ -1,5 +1,7 @@
 //! What the server is told at start-up: flag over environment over default.
 
+mod limits;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +10,8 @@ use std::str::FromStr;
 use ai_gateway_model::Secret;
 use clap::{Args, Parser, ValueEnum};
 use url::Url;
+
+pub use self::limits::{LimitSettings, Seconds};
 
 /// An AI gateway: applications send LLM requests to it, and it spreads them over providers and
 /// models, keeps going when some of them fail, and answers in the application's own dialect.
@@ -84,18 +88,13 @@ pub struct Settings {
     )]
     pub drain_seconds: u64,
 
-    /// The largest request body, in bytes.
-    #[arg(
-        long,
-        env = "AIGW_BODY_LIMIT_BYTES",
-        value_name = "BYTES",
-        default_value_t = 32 * 1024 * 1024
-    )]
-    pub body_limit_bytes: usize,
-
     /// The credential of the Admin API.
     #[command(flatten)]
     pub token: TokenSettings,
+
+    /// What clients may take.
+    #[command(flatten)]
+    pub limits: LimitSettings,
 }
 
 /// Where the Admin API's token comes from: a file or the environment, never a flag's value, which

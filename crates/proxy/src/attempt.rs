@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::connect::{self, Pool, RequestBody};
 use crate::settings::BodyLimits;
 use crate::verdict::{Refusal, Setback};
-use crate::whole;
+use crate::whole::{self, Pauses};
 
 use self::held::hold;
 pub(crate) use self::held::{Begun, CommitPoint};
@@ -131,7 +131,7 @@ async fn refusal(
         return Setback::NotAnAnswer;
     }
     // An error that cannot be read still has its status.
-    let body = whole::read(source, limits.bodies.error_bytes, ERROR_IDLE)
+    let body = whole::read(source, limits.bodies.error_bytes, Pauses(ERROR_IDLE))
         .await
         .unwrap_or_default();
     let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
@@ -149,7 +149,7 @@ async fn plain(
     exchange: &Exchange,
     limits: &AttemptLimits,
 ) -> Result<AnswerBody, Setback> {
-    let read = whole::read(source, limits.bodies.response_bytes, limits.idle);
+    let read = whole::read(source, limits.bodies.response_bytes, Pauses(limits.idle));
     let body = match tokio::time::timeout_at(limits.deadline, read).await {
         Err(_) => return Err(Setback::Deadline),
         Ok(Err(unread)) => return Err(Setback::Unread(unread)),

@@ -127,6 +127,15 @@ pub enum Failure {
     /// The deadline passed.
     #[error("no answer came within the time allowed; try again, or ask for less")]
     UpstreamTimeout,
+    /// The memory for bodies is full.
+    #[error("the gateway holds as many request bodies as it may; try again later")]
+    Overloaded,
+    /// The gateway stops, and its time to finish is over.
+    #[error("the gateway is stopping; try again")]
+    Stopping,
+    /// The client expects of HTTP what no server here does.
+    #[error("the only expectation that can be met is `100-continue`")]
+    Expectation,
     /// A defect of the gateway.
     #[error("the gateway failed on this request; its log has the request id")]
     Internal,
@@ -161,7 +170,10 @@ impl Failure {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::UnsupportedEncoding { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::NoTargetAvailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoTargetAvailable { .. } | Self::Overloaded | Self::Stopping => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Expectation => StatusCode::EXPECTATION_FAILED,
             Self::LimitReached(_) | Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::UpstreamFailed { status, .. } => *status,
             Self::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
@@ -189,6 +201,9 @@ impl Failure {
             Self::LimitReached(_) | Self::RateLimited { .. } => "rate_limit_exceeded",
             Self::UpstreamFailed { .. } => "upstream_failed",
             Self::UpstreamTimeout => "upstream_timeout",
+            Self::Overloaded => "gateway_overloaded",
+            Self::Stopping => "gateway_stopping",
+            Self::Expectation => "expectation_failed",
             Self::Internal => "internal_error",
         }
     }
@@ -209,6 +224,7 @@ impl Failure {
             | Self::RateLimited { retry_after }
             | Self::UpstreamFailed { retry_after, .. } => *retry_after,
             Self::LimitReached(reached) => Some(reached.retry_after),
+            Self::Overloaded | Self::Stopping => Some(SOON),
             _ => None,
         }
     }
@@ -232,12 +248,16 @@ impl Failure {
             | Self::InvalidField { .. }
             | Self::ModelRequired
             | Self::LimitReached(_)
+            | Self::Expectation
             | Self::ModelNotFound { .. } => Blame::Client,
             Self::NoTargetAvailable { .. }
             | Self::RateLimited { .. }
             | Self::UpstreamFailed { .. }
             | Self::UpstreamTimeout => Blame::Target,
-            Self::Internal => Blame::Gateway,
+            Self::Overloaded | Self::Stopping | Self::Internal => Blame::Gateway,
         }
     }
 }
+
+/// When a gateway that is full, or the one that takes its place, may have room.
+const SOON: Duration = Duration::from_secs(1);

@@ -1,11 +1,12 @@
 //! What a request must be before anything else looks at it.
 
-use http::header::{CONTENT_ENCODING, HOST, TRANSFER_ENCODING};
+use http::header::{CONTENT_ENCODING, EXPECT, HOST};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{Method, Version};
 
 use crate::failure::Failure;
+use crate::listener::Misframed;
 
 /// The host a request is for: lower case, without its port; empty when HTTP/1.0 names none.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -17,25 +18,29 @@ impl Host {
     }
 }
 
-/// Checks method, host, path and framing.
+/// Checks framing, method, host and path.
 ///
+/// The framing was judged where the bytes came in: hyper hides what it was lenient about.
 /// Strict where two readers of the same request could disagree: what one of them lets through,
 /// the other may take for something else (RFC 9112, sections 3.2 and 6.3).
 pub(crate) fn check(parts: &Parts) -> Result<Host, Failure> {
-    check_method(&parts.method)?;
-    check_path(parts.uri.path())?;
-    if parts
-        .headers
-        .get_all(TRANSFER_ENCODING)
-        .iter()
-        .any(|value| value != "chunked")
-    {
+    if let Some(fault) = parts.extensions.get::<Misframed>() {
         return Err(Failure::BadRequest {
-            reason: "the only transfer encoding understood is a single `chunked`",
+            reason: fault.reason(),
         });
     }
-    if let Some(encoding) = parts.headers.get(CONTENT_ENCODING)
-        && encoding != "identity"
+    check_method(&parts.method)?;
+    check_path(parts.uri.path())?;
+    if let Some(expected) = parts.headers.get(EXPECT)
+        && !expected.as_bytes().eq_ignore_ascii_case(b"100-continue")
+    {
+        return Err(Failure::Expectation);
+    }
+    if let Some(encoding) = parts
+        .headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .find(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
     {
         return Err(Failure::UnsupportedEncoding {
             encoding: String::from_utf8_lossy(encoding.as_bytes()).into_owned(),

@@ -111,9 +111,14 @@ pub(crate) fn failure(
     match failure {
         Failure::MethodNotAllowed { allow, .. } => {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
+            // What follows a CONNECT is not meant for this server.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         // What is left of the body would be taken for the next request.
         Failure::TooLarge { .. }
+        | Failure::Overloaded
+        | Failure::Stopping
+        | Failure::Expectation
         | Failure::BodyTimeout
         | Failure::BodyBroken
         | Failure::BadRequest { .. } => {

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::dispatch::dispatch;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
-use crate::intake::Call;
+use crate::intake::{Call, Memory};
 use crate::models;
 use crate::policy;
 use crate::respond::{self, X_REQUEST_ID};
@@ -38,6 +38,7 @@ pub struct Proxy(Arc<Shared>);
 struct Shared {
     registry: Arc<Registry<Endpoint>>,
     telemetry: Telemetry,
+    memory: Memory,
     settings: ProxySettings,
     clock: Clock,
 }
@@ -52,6 +53,7 @@ impl Proxy {
         Self(Arc::new(Shared {
             registry,
             telemetry,
+            memory: Memory::new(settings.bodies.memory_bytes),
             settings,
             clock: Clock::start(),
         }))
@@ -94,7 +96,7 @@ impl Proxy {
         story.admitted(route.take_admissions());
         let bodies = self.0.settings.bodies;
         let surface = route.rewrite(&mut head, surface);
-        let call = match Call::read(surface, head, body, &bodies).await {
+        let call = match Call::read(surface, head, body, &bodies, &self.0.memory).await {
             Ok(call) => call,
             Err(failure) => return Err((failure, story)),
         };

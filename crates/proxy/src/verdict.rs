@@ -153,7 +153,9 @@ impl Setback {
             }
             Self::Stream(StreamFault::ErrorEvent { class, .. })
             | Self::BadAnswer(ResponseFault::Error { class, .. }) => of_fault(*class, None),
-            Self::NotAnAnswer | Self::BadAnswer(_) | Self::Unread(Unread::TooLarge) => {
+            Self::NotAnAnswer
+            | Self::BadAnswer(_)
+            | Self::Unread(Unread::TooLarge | Unread::NoRoom) => {
                 failed(FailureKind::Malformed, AttemptOutcome::Malformed)
             }
             Self::Unread(Unread::Stalled) => failed(FailureKind::Stream, AttemptOutcome::Timeout),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
+use tokio::time::Instant;
 
 /// Why a body could not be read whole.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -18,16 +19,41 @@ pub(crate) enum Unread {
     /// It ended early, or is not framed as HTTP requires.
     #[error("the body broke off")]
     Broken,
+    /// There is no room for what came.
+    #[error("there is no room for the body")]
+    NoRoom,
 }
 
-/// Reads `body` to its end: at most `limit` bytes, at most `idle` between two pieces.
+/// Who is asked before a body is read on.
+pub(crate) trait Reading {
+    /// When what has come so far is to have grown, at the latest.
+    fn due(&self, received: usize) -> Instant;
+
+    /// Makes room for `received` bytes in all; answers whether there is.
+    fn hold(&mut self, received: usize) -> bool;
+}
+
+/// A bounded pause between two pieces, and nothing else.
+pub(crate) struct Pauses(pub(crate) Duration);
+
+impl Reading for Pauses {
+    fn due(&self, _: usize) -> Instant {
+        Instant::now() + self.0
+    }
+
+    fn hold(&mut self, _: usize) -> bool {
+        true
+    }
+}
+
+/// Reads `body` to its end: at most `limit` bytes, as `reading` allows.
 ///
 /// A body that announces a larger length is refused before anything is read. Trailers are
 /// dropped. A body that comes in one piece is not copied.
 pub(crate) async fn read(
     mut body: Incoming,
     limit: usize,
-    idle: Duration,
+    mut reading: impl Reading,
 ) -> Result<Bytes, Unread> {
     let announced = body.size_hint().lower();
     if announced > limit as u64 {
@@ -36,7 +62,9 @@ pub(crate) async fn read(
     let mut first = Bytes::new();
     let mut whole = BytesMut::new();
     loop {
-        let frame = match tokio::time::timeout(idle, body.frame()).await {
+        let received = first.len() + whole.len();
+        let due = reading.due(received);
+        let frame = match tokio::time::timeout_at(due, body.frame()).await {
             Err(_) => return Err(Unread::Stalled),
             Ok(None) => break,
             Ok(Some(Err(_))) => return Err(Unread::Broken),
@@ -45,8 +73,11 @@ pub(crate) async fn read(
         let Ok(data) = frame.into_data() else {
             continue;
         };
-        if first.len() + whole.len() + data.len() > limit {
+        if received + data.len() > limit {
             return Err(Unread::TooLarge);
+        }
+        if !reading.hold(received + data.len()) {
+            return Err(Unread::NoRoom);
         }
         if first.is_empty() && whole.is_empty() {
             first = data;

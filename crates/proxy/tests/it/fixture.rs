@@ -8,7 +8,7 @@ use ai_gateway_model::{
     Change, Configuration, Draft, KeyHash, Kind, Record, SecretSource, ValidationContext,
 };
 use ai_gateway_proxy::{
-    Compiler, ConnectionLimits, Connections, Endpoint, Proxy, ProxySettings, check_actively, serve,
+    Compiler, Connections, Endpoint, Proxy, ProxySettings, check_actively, serve,
 };
 use ai_gateway_registry::{Fleet, Registry, TargetHealth, TargetState};
 use ai_gateway_telemetry::Telemetry;
@@ -35,7 +35,17 @@ impl Fixture {
 
     /// The same, over connections of the caller's making.
     pub(crate) async fn with_upstream_over(connections: Connections, upstream: Value) -> Self {
-        let mut fixture = Self::start_over(connections, ProxySettings::default()).await;
+        let fixture = Self::start_over(connections, ProxySettings::default()).await;
+        fixture.and_upstream(upstream)
+    }
+
+    /// The same, with settings of the caller's.
+    pub(crate) async fn with_settings(settings: ProxySettings, upstream: Value) -> Self {
+        Self::start(settings).await.and_upstream(upstream)
+    }
+
+    fn and_upstream(mut self, upstream: Value) -> Self {
+        let fixture = &mut self;
         fixture.put(
             Kind::Gateway,
             None,
@@ -45,7 +55,7 @@ impl Fixture {
         let mut upstream = upstream;
         upstream["name"] = json!("up");
         fixture.put(Kind::Upstream, Some(gateway), &upstream);
-        fixture
+        self
     }
 
     /// Starts a proxy with nothing configured.
@@ -70,14 +80,10 @@ impl Fixture {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let stop = CancellationToken::new();
+        let connections = settings.connections;
         let proxy = Proxy::new(Arc::clone(&registry), telemetry.clone(), settings);
         #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
-        tokio::spawn(serve(
-            socket,
-            proxy,
-            ConnectionLimits::default(),
-            stop.clone(),
-        ));
+        tokio::spawn(serve(socket, proxy, connections, stop.clone()));
         Self {
             address,
             configuration: Configuration::empty(),

@@ -10,6 +10,8 @@ mod failover;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod routing;
 #[cfg(test)]
 mod streams;
@@ -17,3 +19,5 @@ mod streams;
 mod tls;
 #[cfg(test)]
 mod tries;
+#[cfg(test)]
+mod wire;

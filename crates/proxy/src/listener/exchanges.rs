@@ -1,0 +1,93 @@
+//! What the two ends of a connection's handling tell each other: the one that sees its bytes, and
+//! the one that sees its requests.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use tokio_util::sync::CancellationToken;
+
+use super::framing::Misframed;
+
+/// The exchanges of one connection. A clone is the same connection's.
+#[derive(Clone, Debug)]
+pub(super) struct Exchanges(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    begun: AtomicU64,
+    under_way: AtomicU32,
+    /// The number of the request at fault in the upper bits, the fault in the lowest two.
+    fault: AtomicU64,
+    retired: CancellationToken,
+}
+
+/// An exchange from the request's head to the end of the answer's body.
+#[derive(Debug)]
+pub(crate) struct Exchange(Exchanges);
+
+impl Exchanges {
+    /// `retired` ends the connection once the exchanges under way are over.
+    pub(super) fn new(retired: CancellationToken) -> Self {
+        Self(Arc::new(Shared {
+            begun: AtomicU64::new(0),
+            under_way: AtomicU32::new(0),
+            fault: AtomicU64::new(0),
+            retired,
+        }))
+    }
+
+    /// Begins an exchange; answers its number, from 0, as well.
+    pub(super) fn begin(&self) -> (u64, Exchange) {
+        // Relaxed throughout: the numbers order nothing else, and one task at a time uses them.
+        let number = self.0.begun.fetch_add(1, Ordering::Relaxed);
+        self.0.under_way.fetch_add(1, Ordering::Relaxed);
+        (number, Exchange(self.clone()))
+    }
+
+    /// Exchanges begun so far.
+    pub(super) fn begun(&self) -> u64 {
+        self.0.begun.load(Ordering::Relaxed)
+    }
+
+    /// Whether no exchange is under way.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.0.under_way.load(Ordering::Relaxed) == 0
+    }
+
+    /// Notes that the head of request `number` is at fault.
+    pub(super) fn blame(&self, number: u64, fault: Misframed) {
+        let code = match fault {
+            Misframed::BareLineFeed => 1,
+            Misframed::TwoLengths => 2,
+            Misframed::TransferEncoding => 3,
+        };
+        self.0.fault.store(number << 2 | code, Ordering::Relaxed);
+    }
+
+    /// What is wrong with the head of request `number`.
+    pub(super) fn fault_of(&self, number: u64) -> Option<Misframed> {
+        let fault = self.0.fault.load(Ordering::Relaxed);
+        let what = match fault & 3 {
+            1 => Misframed::BareLineFeed,
+            2 => Misframed::TwoLengths,
+            3 => Misframed::TransferEncoding,
+            _ => return None,
+        };
+        (fault >> 2 == number).then_some(what)
+    }
+
+    /// Takes no further request on this connection and ends it after those under way.
+    pub(super) fn retire(&self) {
+        self.0.retired.cancel();
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.0.retired.is_cancelled()
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.0.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}

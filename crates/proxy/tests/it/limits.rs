@@ -1,0 +1,228 @@
+//! The bounds of the client side: who is cut or refused, when, and that no target is blamed.
+
+use std::time::Duration;
+
+use ai_gateway_proxy::ProxySettings;
+use ai_gateway_testkit::{Behaviour, Provider, StandIn};
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use crate::fixture::{Fixture, chat, chat_stream, target};
+
+const SHORT: Duration = Duration::from_millis(200);
+const BODY: &str = r#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#;
+
+async fn start(change: impl FnOnce(&mut ProxySettings)) -> (StandIn, Fixture) {
+    let stand_in = Provider::openai().start().await.unwrap();
+    let mut settings = ProxySettings::default();
+    change(&mut settings);
+    let upstream = json!({ "targets": [target(&stand_in, 1)] });
+    let fixture = Fixture::with_settings(settings, upstream).await;
+    (stand_in, fixture)
+}
+
+async fn connect(fixture: &Fixture) -> TcpStream {
+    TcpStream::connect(fixture.address()).await.unwrap()
+}
+
+/// Reads until the proxy closes the connection; answers what came and how long it took.
+async fn read_to_end(stream: &mut TcpStream) -> (String, Duration) {
+    let begin = Instant::now();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.ok();
+    (
+        String::from_utf8_lossy(&answer).into_owned(),
+        begin.elapsed(),
+    )
+}
+
+fn head(length: usize) -> String {
+    format!("POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n\r\n")
+}
+
+#[track_caller]
+fn check_cut(name: &str, (answer, took): (String, Duration), expected: &str) {
+    assert!(answer.starts_with(expected), "{name}: {answer}");
+    assert_eq!(answer.is_empty(), expected.is_empty(), "{name}: {answer}");
+    assert!(took >= SHORT / 2 && took < SHORT * 20, "{name}: {took:?}");
+}
+
+#[tokio::test]
+async fn whoever_is_silent_where_it_must_speak_is_cut() {
+    let (stand_in, fixture) = start(|settings| {
+        settings.connections.first_byte = SHORT;
+        settings.connections.head = SHORT;
+        settings.bodies.request_idle = SHORT;
+    })
+    .await;
+    for (name, sent, expected) in [
+        ("nothing", "", ""),
+        ("two bytes", "PR", ""),
+        // The first frame of HTTP/2, which the server sends at once.
+        ("half a preface", "PRI * HT", "\0\0"),
+        (
+            "half a head",
+            "POST /v1/chat/completions HTTP/1.1\r\nhost",
+            "",
+        ),
+        ("half a body", &*(head(100) + "{"), "HTTP/1.1 408"),
+    ] {
+        let mut stream = connect(&fixture).await;
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        check_cut(name, read_to_end(&mut stream).await, expected);
+    }
+    assert!(stand_in.requests().is_empty());
+    assert!(fixture.health()[0].last_failure.is_none());
+}
+
+#[tokio::test]
+async fn a_head_that_drips_is_cut_as_well() {
+    let (_stand_in, fixture) = start(|settings| settings.connections.head = SHORT).await;
+    let stream = connect(&fixture).await;
+    let (mut read, mut write) = stream.into_split();
+    let begin = Instant::now();
+    let drip = async {
+        let mut pause = tokio::time::interval(SHORT / 10);
+        while write.write_all(b"x").await.is_ok() {
+            pause.tick().await;
+        }
+    };
+    let mut answer = Vec::new();
+    tokio::select! {
+        () = drip => {}
+        _ = read.read_to_end(&mut answer) => {}
+    }
+    assert!(answer.is_empty());
+    assert!((SHORT..SHORT * 20).contains(&begin.elapsed()));
+}
+
+#[tokio::test]
+async fn a_body_that_drips_is_refused_once_its_grace_is_over() {
+    let (stand_in, fixture) = start(|settings| {
+        settings.bodies.request_grace = SHORT;
+        settings.bodies.request_rate = 1_000_000;
+    })
+    .await;
+    let (mut read, mut write) = connect(&fixture).await.into_split();
+    write.write_all(head(1_000_000).as_bytes()).await.unwrap();
+    let drip = async {
+        let mut pause = tokio::time::interval(SHORT / 10);
+        while write.write_all(b"x").await.is_ok() {
+            pause.tick().await;
+        }
+    };
+    let mut answer = [0; 12];
+    tokio::select! {
+        () = drip => panic!("closed without an answer"),
+        read = read.read_exact(&mut answer) => { read.unwrap(); }
+    }
+    assert_eq!(&answer, b"HTTP/1.1 408");
+    assert!(stand_in.requests().is_empty());
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_and_a_waiting_one_is_not() {
+    let (stand_in, fixture) = start(|settings| {
+        settings.connections.keep_alive = SHORT;
+        settings.connections.head = SHORT;
+        settings.connections.first_byte = SHORT;
+    })
+    .await;
+    stand_in.set_behaviour(Behaviour {
+        head_delay: SHORT * 5,
+        ..Default::default()
+    });
+    let mut stream = connect(&fixture).await;
+    let request = head(BODY.len()) + BODY;
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let (answer, took) = read_to_end(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!((SHORT * 6..SHORT * 30).contains(&took), "{took:?}");
+}
+
+#[tokio::test]
+async fn a_connection_ends_after_its_last_request_or_with_age() {
+    let (_stand_in, fixture) = start(|settings| settings.connections.max_requests = 2).await;
+    let mut stream = connect(&fixture).await;
+    let requests = "GET /livez HTTP/1.1\r\nhost: a\r\n\r\n".repeat(3);
+    stream.write_all(requests.as_bytes()).await.unwrap();
+    let (answer, _) = read_to_end(&mut stream).await;
+    assert_eq!(answer.matches("HTTP/1.1 200").count(), 2, "{answer}");
+
+    let (_stand_in, fixture) = start(|settings| settings.connections.max_age = SHORT).await;
+    let mut stream = connect(&fixture).await;
+    stream
+        .write_all(b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await
+        .unwrap();
+    let (answer, took) = read_to_end(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!((SHORT / 2..SHORT * 20).contains(&took), "{took:?}");
+}
+
+#[tokio::test]
+async fn an_address_has_no_more_connections_than_its_share() {
+    let (_stand_in, fixture) =
+        start(|settings| settings.connections.max_connections_per_ip = 2).await;
+    let kept = [connect(&fixture).await, connect(&fixture).await];
+    let (answer, _) = read_to_end(&mut connect(&fixture).await).await;
+    assert!(answer.is_empty());
+    drop(kept);
+    // The places come back when the proxy has seen the connections end.
+    loop {
+        let mut stream = connect(&fixture).await;
+        let asked = b"GET /livez HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+        if stream.write_all(asked).await.is_ok()
+            && read_to_end(&mut stream).await.0.starts_with("HTTP/1.1 200")
+        {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn bodies_have_a_memory_of_their_own() {
+    let (stand_in, fixture) = start(|settings| settings.bodies.memory_bytes = 64 * 1024).await;
+    let mut large = chat();
+    large["messages"][0]["content"] = json!("x".repeat(80 * 1024));
+    let client = fixture.client();
+    let answer = client.post("/v1/chat/completions", &large).await.unwrap();
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.json()["error"]["code"], "gateway_overloaded");
+    assert_eq!(answer.header("retry-after"), "1");
+    // What was refused, and what was served, has given its part back.
+    large["messages"][0]["content"] = json!("x".repeat(40 * 1024));
+    for _ in 0..3 {
+        let answer = client.post("/v1/chat/completions", &large).await.unwrap();
+        assert_eq!(answer.status, 200);
+    }
+    assert_eq!(stand_in.requests().len(), 3);
+    assert!(fixture.health()[0].last_failure.is_none());
+}
+
+#[tokio::test]
+async fn whoever_does_not_read_is_cut() {
+    let (stand_in, fixture) = start(|settings| settings.connections.write_stall = SHORT).await;
+    stand_in.set_behaviour(Behaviour {
+        say: Some(format!("{} ", "word".repeat(10_000)).repeat(600)),
+        ..Default::default()
+    });
+    let mut stream = connect(&fixture).await;
+    let body = chat_stream().to_string();
+    let request = head(body.len()) + &body;
+    stream.write_all(request.as_bytes()).await.unwrap();
+    // Nothing is read until the proxy has given up, which its count of requests shows.
+    let target = || fixture.health().remove(0);
+    let mut looks = tokio::time::interval(SHORT / 20);
+    while target().in_flight == 0 {
+        looks.tick().await;
+    }
+    let begin = Instant::now();
+    while target().in_flight > 0 {
+        looks.tick().await;
+    }
+    assert!(begin.elapsed() >= SHORT, "{:?}", begin.elapsed());
+    assert!(target().last_failure.is_none());
+}
