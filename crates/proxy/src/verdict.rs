@@ -128,7 +128,7 @@ impl Setback {
             | Self::Deadline
             | Self::NotAnAnswer
             | Self::BadAnswer(_)
-            | Self::Unread(Unread::TooLarge | Unread::Stalled)
+            | Self::Unread(Unread::TooLarge | Unread::Stalled | Unread::NoRoom)
             | Self::Stream(_) => Again::No,
         }
     }
