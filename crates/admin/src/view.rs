@@ -121,7 +121,7 @@ fn show_fingerprint(target: &mut Value, slot: &str, secrets: &BTreeMap<String, S
     let Some(credentials) = target.get_mut("credentials").and_then(Value::as_object_mut) else {
         return;
     };
-    let secret = ["header_value", "param_value"]
+    let secret = ["header_value", "param_value", "aws_secret_access_key"]
         .iter()
         .find_map(|field| secrets.get(&format!("{slot}/{field}")));
     if let Some(secret) = secret {

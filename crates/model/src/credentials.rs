@@ -25,6 +25,15 @@ pub enum Credentials {
         /// Where it goes.
         location: ParamLocation,
     },
+    /// A key of AWS, by which each request is signed (Signature Version 4).
+    Aws {
+        /// The key's name, which is no secret.
+        access_key_id: String,
+        /// Where the key itself comes from.
+        secret_access_key: SecretSource,
+        /// Where the token of a key that was lent for a while comes from.
+        session_token: Option<SecretSource>,
+    },
 }
 
 /// Where a credential's parameter goes.
@@ -58,10 +67,13 @@ pub enum SecretSource {
 }
 
 impl Credentials {
-    /// Returns where the value comes from.
+    /// Returns where the value comes from: what the credential is known by.
     pub fn value(&self) -> &SecretSource {
         match self {
             Self::Header { value, .. } | Self::Param { value, .. } => value,
+            Self::Aws {
+                secret_access_key, ..
+            } => secret_access_key,
         }
     }
 
@@ -81,6 +93,17 @@ impl Credentials {
                 writer.put("param_name", name.as_str());
                 value.write(&mut writer, PARAM_VALUE, slot, secrets);
                 writer.put("param_location", location.as_str());
+            }
+            Self::Aws {
+                access_key_id,
+                secret_access_key,
+                session_token,
+            } => {
+                writer.put("aws_access_key_id", access_key_id.as_str());
+                secret_access_key.write(&mut writer, AWS_SECRET, slot, secrets);
+                if let Some(token) = session_token {
+                    token.write(&mut writer, AWS_TOKEN, slot, secrets);
+                }
             }
         }
         writer
@@ -108,3 +131,5 @@ impl SecretSource {
 
 const HEADER_VALUE: &str = "header_value";
 const PARAM_VALUE: &str = "param_value";
+const AWS_SECRET: &str = "aws_secret_access_key";
+const AWS_TOKEN: &str = "aws_session_token";

@@ -1,6 +1,10 @@
 //! Where a target's requests go.
 
+mod site;
+
 use std::fmt;
+
+pub use site::Site;
 
 use serde_json::Value;
 use url::{Host, Url};
@@ -22,6 +26,8 @@ pub enum Destination {
         name: Name,
         /// Another base URL than the provider's own.
         base_url: Option<Url>,
+        /// Which part of the provider, where it has several.
+        site: Site,
     },
     /// A host that speaks one of the dialects.
     Address {
@@ -81,6 +87,14 @@ impl Destination {
         }
     }
 
+    /// Returns which part of a provider is meant.
+    pub fn site(&self) -> Option<&Site> {
+        match self {
+            Self::Provider { site, .. } => Some(site),
+            Self::Address { .. } | Self::BaseUrl(_) => None,
+        }
+    }
+
     /// Returns the base URL as written or as made of protocol, host and port, without a slash at
     /// its end; `None` for a provider at its own.
     pub fn base_url(&self) -> Option<String> {
@@ -116,6 +130,7 @@ impl Destination {
         let host = fields.get("host");
         let port = fields.get("port");
         let protocol = fields.get("protocol");
+        let site = Site::read(fields, provider.is_some(), &mut reading.faults);
         match (provider, host) {
             (Some(provider), host) => {
                 if let Some(extra) = host.or(port).or(protocol) {
@@ -125,7 +140,11 @@ impl Destination {
                     );
                 }
                 let name = read_provider(&provider, reading)?;
-                (!has_base_url || base_url.is_some()).then_some(Self::Provider { name, base_url })
+                (!has_base_url || base_url.is_some()).then_some(Self::Provider {
+                    name,
+                    base_url,
+                    site,
+                })
             }
             (None, Some(host)) => {
                 if has_base_url {
@@ -153,9 +172,14 @@ impl Destination {
 
     pub(crate) fn write(&self, writer: &mut Writer) {
         match self {
-            Self::Provider { name, base_url } => {
+            Self::Provider {
+                name,
+                base_url,
+                site,
+            } => {
                 writer.put("provider", &**name);
                 writer.put_some("base_url", base_url.as_ref().map(url_text));
+                site.write(writer);
             }
             Self::Address {
                 protocol,

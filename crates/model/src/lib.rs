@@ -52,7 +52,7 @@ mod write;
 pub use algorithm::Algorithm;
 pub use configuration::Configuration;
 pub use credentials::{Credentials, ParamLocation, SecretSource};
-pub use destination::{Destination, Protocol};
+pub use destination::{Destination, Protocol, Site};
 pub use fault::{Fault, Faults, nearest};
 pub use gateway::Gateway;
 pub use health_checks::HealthChecks;

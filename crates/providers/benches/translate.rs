@@ -28,6 +28,8 @@ const STAMP: Stamp<'static> = Stamp {
 fn encoded(surface: Surface, body: &Bytes, to: &str, model: &str) -> Encoded {
     let to = provider(to).expect("it is in the table");
     let traits = TargetTraits {
+        path: "/v1/chat/completions",
+        api_version: None,
         dialect: to.dialect,
         model,
         quirks: &to.quirks,

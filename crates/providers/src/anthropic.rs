@@ -8,8 +8,9 @@ mod response;
 mod stream;
 mod usage;
 
+pub(crate) use abilities::Abilities;
 pub(crate) use adapt::adapt_request;
-pub(crate) use request::{read_request, write_request};
+pub(crate) use request::{JSON_ONLY, Settings, read_request, write_request};
 pub(crate) use response::{read_answer, write_answer};
 pub(crate) use stream::{Reader, Writer};
 pub(crate) use usage::{read_usage, write_usage};

@@ -147,8 +147,15 @@ impl Catalogue {
     }
 }
 
-/// Returns a model's name without `-20241022`, `-2024-07-18`, `-2411` or `-latest` at its end.
+/// Returns a model's name as its maker has it: without what platforms put around it
+/// (`us.anthropic.…-v1:0`, `…@20250929`), and without `-20241022`, `-2024-07-18`, `-2411` or
+/// `-latest` at its end.
 fn undated(model: &str) -> &str {
+    let model = model.split('@').next().unwrap_or(model);
+    let model = match model.split_once("anthropic.") {
+        Some((_, name)) => unversioned(name),
+        None => model,
+    };
     if let Some(name) = model.strip_suffix("-latest") {
         return name;
     }
@@ -167,6 +174,15 @@ fn undated(model: &str) -> &str {
         model.get(..end)?.strip_suffix('-')
     });
     undated.unwrap_or(model)
+}
+
+/// Returns a name without Bedrock's `-v1:0` at its end.
+fn unversioned(model: &str) -> &str {
+    let name = model.split(':').next().unwrap_or(model);
+    match name.rsplit_once("-v") {
+        Some((name, version)) if version.parse::<u8>().is_ok() => name,
+        _ => name,
+    }
 }
 
 #[cfg(test)]
@@ -215,6 +231,14 @@ mod tests {
             Some(200_000)
         );
         assert_eq!(window("azure", "gpt-4o"), Some(128_000));
+        assert_eq!(
+            window("bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+            Some(200_000)
+        );
+        assert_eq!(
+            window("vertex-anthropic", "claude-opus-4-1@20250805"),
+            Some(200_000)
+        );
         assert_eq!(window("anthropic", "gpt-4o"), None);
         assert_eq!(window("example.com", "gpt-4o"), None);
     }

@@ -14,6 +14,10 @@ pub enum Dialect {
     OpenAiResponses,
     /// Google's generateContent, of the Gemini API and of Vertex AI.
     GeminiGenerate,
+    /// Converse, of Amazon Bedrock. Spoken by targets alone.
+    BedrockConverse,
+    /// Cohere's chat, version 2. Spoken by targets alone.
+    CohereChat,
 }
 
 impl Dialect {
@@ -24,6 +28,8 @@ impl Dialect {
             Self::AnthropicMessages => "anthropic-messages",
             Self::OpenAiResponses => "openai-responses",
             Self::GeminiGenerate => "gemini-generate",
+            Self::BedrockConverse => "bedrock-converse",
+            Self::CohereChat => "cohere-chat",
         }
     }
 }
@@ -148,6 +154,10 @@ pub fn dialect_of_path(path: &str) -> Option<Dialect> {
         Some(Dialect::AnthropicMessages)
     } else if path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent") {
         Some(Dialect::GeminiGenerate)
+    } else if path.ends_with("/converse") || path.ends_with("/converse-stream") {
+        Some(Dialect::BedrockConverse)
+    } else if path.ends_with("/v2/chat") {
+        Some(Dialect::CohereChat)
     } else {
         None
     }

@@ -28,7 +28,11 @@ pub struct GatewayError<'a> {
 /// Writes an error in the client's dialect.
 pub fn render_error(client: Dialect, error: &GatewayError<'_>) -> Bytes {
     match client {
-        Dialect::OpenAiChat | Dialect::OpenAiResponses => openai::error::body(error),
+        Dialect::OpenAiChat
+        | Dialect::OpenAiResponses
+        // No client speaks these.
+        | Dialect::BedrockConverse
+        | Dialect::CohereChat => openai::error::body(error),
         Dialect::AnthropicMessages => anthropic::error::body(error),
         Dialect::GeminiGenerate => gemini::error::body(error),
     }
@@ -39,7 +43,9 @@ pub fn render_error(client: Dialect, error: &GatewayError<'_>) -> Bytes {
 /// follow it.
 pub fn render_error_event(client: Dialect, error: &GatewayError<'_>) -> Bytes {
     match client {
-        Dialect::OpenAiChat => format!("data: {}\n\n", openai::error::body(error)),
+        Dialect::OpenAiChat | Dialect::BedrockConverse | Dialect::CohereChat => {
+            format!("data: {}\n\n", openai::error::body(error))
+        }
         Dialect::OpenAiResponses => responses::error::event(error),
         Dialect::GeminiGenerate => format!("data: {}\n\n", gemini::error::body(error)),
         Dialect::AnthropicMessages => {

@@ -16,7 +16,7 @@ use crate::intake::Intake;
 use crate::neutral::{Request, ToolNames};
 use crate::relay::StreamRelay;
 use crate::table::{Quirks, ResponsesApi};
-use crate::{anthropic, gemini, openai, responses};
+use crate::{anthropic, bedrock, cohere, gemini, openai, responses};
 
 /// What the translation must know of a target.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +25,10 @@ pub struct TargetTraits<'a> {
     pub dialect: Dialect,
     /// The model it is to serve, as the provider names it.
     pub model: &'a str,
+    /// The path of its conversations.
+    pub path: &'a str,
+    /// The dated version of Azure's API that is asked for: each model has a path of its own then.
+    pub api_version: Option<&'a str>,
     /// Where its provider differs from the dialect.
     pub quirks: &'a Quirks,
     /// The bound on output tokens for a dialect that demands one, when the request gives none.
@@ -132,6 +136,18 @@ impl Exchange {
         response::bring_back(self, body)
     }
 
+    /// The media type of the streams that the target answers with.
+    pub const fn stream_type(&self) -> &'static str {
+        match self.target {
+            Dialect::BedrockConverse => "application/vnd.amazon.eventstream",
+            Dialect::OpenAiChat
+            | Dialect::AnthropicMessages
+            | Dialect::OpenAiResponses
+            | Dialect::GeminiGenerate
+            | Dialect::CohereChat => "text/event-stream",
+        }
+    }
+
     /// Begins to bring back a stream of events.
     pub fn stream(&self) -> StreamRelay {
         StreamRelay::new(self.clone())
@@ -191,24 +207,62 @@ pub fn encode(
             Dialect::AnthropicMessages => anthropic::write_request(&request, &mut plan)?,
             Dialect::GeminiGenerate => gemini::write_request(&request, &mut plan)?,
             Dialect::OpenAiResponses => responses::write_request(&request, &mut plan)?,
+            Dialect::BedrockConverse => bedrock::write_request(&request, &mut plan)?,
+            Dialect::CohereChat => cohere::write_request(&request, &mut plan)?,
         };
         EncodedBody::whole(written.into())
     };
-    let path = match exchange.target {
-        Dialect::GeminiGenerate if intake.surface().is_conversation() => {
-            Some(gemini::path::conversation(to.model, intake.is_stream()))
-        }
-        Dialect::OpenAiResponses if to.dialect == Dialect::OpenAiChat => {
-            Some("/v1/responses".to_owned())
-        }
-        _ => None,
-    };
+    let path = path(intake, to, exchange.target);
     Ok(Encoded {
         body,
         path,
         dropped: dropped.into_names(),
         exchange,
     })
+}
+
+/// Where a request goes, when that depends on it.
+fn path(intake: &Intake, to: &TargetTraits<'_>, target: Dialect) -> Option<String> {
+    let surface = intake.surface();
+    match target {
+        Dialect::GeminiGenerate if surface.is_conversation() => {
+            Some(gemini::path::conversation(to.model, intake.is_stream()))
+        }
+        Dialect::BedrockConverse => Some(bedrock::path(to.model, intake.is_stream())),
+        Dialect::AnthropicMessages if to.quirks.version_in_body.is_some() => match surface {
+            Surface::CountTokens => Some("/models/count-tokens:rawPredict".to_owned()),
+            surface if surface.is_conversation() => {
+                Some(gemini::path::raw(to.model, intake.is_stream()))
+            }
+            _ => None,
+        },
+        Dialect::OpenAiChat | Dialect::OpenAiResponses => openai_path(surface, to, target),
+        Dialect::AnthropicMessages | Dialect::GeminiGenerate | Dialect::CohereChat => None,
+    }
+}
+
+/// OpenAI's calls are at one path each, but for the dated versions of Azure's.
+fn openai_path(surface: Surface, to: &TargetTraits<'_>, target: Dialect) -> Option<String> {
+    if let Some(version) = to.api_version {
+        let call = match (target, surface) {
+            (_, Surface::Models | Surface::Other) => return None,
+            (Dialect::OpenAiResponses, _) => {
+                return Some(format!("/openai/responses?api-version={version}"));
+            }
+            (_, Surface::Completions) => "completions",
+            (_, Surface::Embeddings) => "embeddings",
+            _ => "chat/completions",
+        };
+        let model = gemini::path::segment(to.model);
+        return Some(format!(
+            "/openai/deployments/{model}/{call}?api-version={version}"
+        ));
+    }
+    if target == Dialect::OpenAiResponses && to.dialect == Dialect::OpenAiChat {
+        let base = to.path.strip_suffix("/chat/completions");
+        return Some(format!("{}/responses", base.unwrap_or("/v1")));
+    }
+    None
 }
 
 /// The dialect a target is spoken to in: its own, or, where a provider has both of OpenAI's, the
@@ -222,7 +276,9 @@ fn target_dialect(surface: Surface, to: &TargetTraits<'_>) -> Dialect {
 
 fn read_request(client: Dialect, body: &str) -> Result<Request<'_>, EncodeError> {
     match client {
-        Dialect::OpenAiChat => openai::read_request(body),
+        Dialect::OpenAiChat | Dialect::BedrockConverse | Dialect::CohereChat => {
+            openai::read_request(body)
+        }
         Dialect::AnthropicMessages => anthropic::read_request(body),
         Dialect::GeminiGenerate => gemini::read_request(body),
         Dialect::OpenAiResponses => responses::read_request(body),

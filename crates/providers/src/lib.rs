@@ -16,10 +16,13 @@
 //! content blocks, so that a dialect is one folder, not one per pair.
 
 mod anthropic;
+mod bedrock;
 mod catalogue;
+mod cohere;
 mod dialect;
 mod error;
 mod estimate;
+mod event_stream;
 mod exchange;
 mod fault;
 mod gemini;
@@ -47,7 +50,7 @@ pub use intake::{Intake, IntakeError};
 pub use models::{ModelEntry, render_models};
 pub use relay::{StreamFault, StreamRelay};
 pub use table::{
-    Auth, AuthScheme, DeveloperRole, MaxTokensField, Probe, Provider, Quirks, ResponsesApi,
-    StreamUsage, TextParts, ToolIds, join_url_path, provider, provider_names,
+    Auth, AuthScheme, DeveloperRole, MaxTokensField, MissingPart, Probe, Provider, Quirks,
+    ResponsesApi, StreamUsage, TextParts, ToolIds, join_url_path, provider, provider_names,
 };
 pub use usage::Usage;

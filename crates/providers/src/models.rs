@@ -21,7 +21,10 @@ pub fn render_models(client: Dialect, models: &[ModelEntry]) -> Bytes {
     let mut out = Writer::with_capacity(64 + 96 * models.len());
     match client {
         Dialect::AnthropicMessages => anthropic(models, &mut out),
-        Dialect::OpenAiChat | Dialect::OpenAiResponses => openai(models, &mut out),
+        Dialect::OpenAiChat
+        | Dialect::OpenAiResponses
+        | Dialect::BedrockConverse
+        | Dialect::CohereChat => openai(models, &mut out),
         Dialect::GeminiGenerate => gemini(models, &mut out),
     }
     out.into_bytes()

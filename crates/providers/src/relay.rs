@@ -1,5 +1,6 @@
 //! Streams of events from a target to its client.
 
+mod framing;
 mod translation;
 
 pub(crate) use translation::HeldText;
@@ -8,13 +9,15 @@ use bytes::Bytes;
 
 use crate::dialect::Dialect;
 use crate::error::{ErrorBody, GatewayError, render_error_event};
+use crate::event_stream::Message;
 use crate::exchange::Exchange;
 use crate::fault::{FaultClass, classify_event};
 use crate::neutral::Event;
-use crate::sse::{Frame, Framer};
+use crate::sse::Frame;
 use crate::usage::Usage;
-use crate::{anthropic, gemini, openai, responses};
+use crate::{anthropic, bedrock, cohere, gemini, openai, responses};
 
+use self::framing::{Framing, Piece};
 use self::translation::Translation;
 
 /// Brings a stream of events from a target to its client, event by event.
@@ -25,7 +28,7 @@ use self::translation::Translation;
 #[derive(Debug)]
 pub struct StreamRelay {
     exchange: Exchange,
-    framer: Framer,
+    framing: Framing,
     reader: Reader,
     translation: Option<Translation>,
     seen: Seen,
@@ -49,6 +52,8 @@ enum Reader {
     Anthropic(anthropic::Reader),
     Gemini(gemini::Reader),
     Responses(responses::Reader),
+    Bedrock(bedrock::Reader),
+    Cohere(cohere::Reader),
 }
 
 /// Why a stream can't go on. What was written before it stands, nothing may follow but an error
@@ -95,10 +100,12 @@ impl StreamRelay {
             Dialect::AnthropicMessages => Reader::Anthropic(anthropic::Reader::default()),
             Dialect::GeminiGenerate => Reader::Gemini(gemini::Reader::new(&exchange)),
             Dialect::OpenAiResponses => Reader::Responses(responses::Reader::default()),
+            Dialect::BedrockConverse => Reader::Bedrock(bedrock::Reader::default()),
+            Dialect::CohereChat => Reader::Cohere(cohere::Reader::default()),
         };
         Self {
+            framing: Framing::of(exchange.target),
             exchange,
-            framer: Framer::default(),
             reader,
             translation,
             seen: Seen::default(),
@@ -116,16 +123,16 @@ impl StreamRelay {
         if let Some(fault) = &self.failed {
             return Err(fault.clone());
         }
-        self.framer.push(chunk);
+        self.framing.push(chunk);
         let result = loop {
-            match self.framer.next() {
-                Ok(Some(event)) => {
-                    if let Err(fault) = self.take(event, out) {
-                        break Err(fault);
-                    }
-                }
+            let taken = match self.framing.next() {
+                Ok(Some(Piece::Event(event))) => self.take(event, out),
+                Ok(Some(Piece::Message(message))) => self.take_message(&message),
                 Ok(None) => break Ok(()),
-                Err(_) => break Err(StreamFault::TooLarge),
+                Err(fault) => Err(fault),
+            };
+            if taken.is_err() {
+                break taken;
             }
         };
         self.flush(out);
@@ -159,6 +166,8 @@ impl StreamRelay {
             || match &self.reader {
                 Reader::OpenAi(reader) => reader.is_finished(),
                 Reader::Gemini(reader) => reader.is_finished(),
+                Reader::Bedrock(reader) => reader.is_finished(),
+                Reader::Cohere(reader) => reader.is_finished(),
                 Reader::Anthropic(_) | Reader::Responses(_) => false,
             }
     }
@@ -186,7 +195,7 @@ impl StreamRelay {
             return Ok(());
         }
         let text = std::str::from_utf8(data).map_err(|_| StreamFault::Malformed)?;
-        let shown = self.read(text)?;
+        let shown = self.read("", text)?;
         if let Some(said) = self.seen.error.take() {
             return Err(self.reported(&said));
         }
@@ -197,8 +206,19 @@ impl StreamRelay {
         Ok(())
     }
 
-    /// Reads one event's data, and writes it for the client where it has to be translated.
-    fn read(&mut self, data: &str) -> Result<Shown, StreamFault> {
+    /// Takes a message of the binary framing, which no client speaks.
+    fn take_message(&mut self, message: &Message) -> Result<(), StreamFault> {
+        if message.is_exception {
+            return Err(self.reported(&ErrorBody::of_message(message)));
+        }
+        let text = std::str::from_utf8(&message.payload).map_err(|_| StreamFault::Malformed)?;
+        self.read(&message.kind, text)?;
+        Ok(())
+    }
+
+    /// Reads one event's data, and writes it for the client where it has to be translated. `kind`
+    /// is the event's name where the data does not say it.
+    fn read(&mut self, kind: &str, data: &str) -> Result<Shown, StreamFault> {
         let Self {
             reader,
             translation,
@@ -221,6 +241,8 @@ impl StreamRelay {
             Reader::Anthropic(reader) => reader.read(data, &mut emit),
             Reader::Gemini(reader) => reader.read(data, &mut emit),
             Reader::Responses(reader) => reader.read(data, &mut emit),
+            Reader::Bedrock(reader) => reader.read(kind, data, &mut emit),
+            Reader::Cohere(reader) => reader.read(data, &mut emit),
         };
         if let Some(translation) = translation {
             if translation.holds_too_much() {
@@ -262,7 +284,7 @@ impl StreamRelay {
 
     fn close(&mut self, out: &mut impl Extend<Bytes>) -> Result<(), StreamFault> {
         // Some leave out the empty line behind their last event.
-        let rest = self.framer.finish();
+        let rest = self.framing.finish();
         if self.translation.is_none()
             && !rest.is_empty()
             && rest.iter().all(u8::is_ascii_whitespace)

@@ -13,7 +13,8 @@ pub struct Provider {
     /// The wire format of its conversations.
     pub dialect: Dialect,
     /// Where its API begins; its paths are joined to it by [`join_url_path`]. Empty where every
-    /// customer has a host of their own: a target must then give its base URL.
+    /// customer has a host of their own: a target must then give its base URL. `{region}` and
+    /// `{project}` stand for parts that the target names: see [`base_url_at`](Self::base_url_at).
     pub base_url: &'static str,
     /// Where conversations are sent when a target names no path of its own.
     pub chat_path: &'static str,
@@ -27,6 +28,59 @@ pub struct Provider {
     pub quirks: Quirks,
     /// The providers whose models it sells under the names their makers give them.
     pub sells: &'static [&'static str],
+    /// The service for which requests are signed where the credential is a key of AWS.
+    pub signed_as: Option<&'static str>,
+}
+
+/// A target does not say which part of its provider it is.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a target of {provider} needs a {part}")]
+pub struct MissingPart {
+    /// The provider's name.
+    pub provider: &'static str,
+    /// The field that is missing: `region` or `project`.
+    pub part: &'static str,
+}
+
+impl Provider {
+    /// Returns where its API begins for a region and a project. The location `global` of Google's
+    /// has no host of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`MissingPart`] when it depends on one that is not given.
+    pub fn base_url_at(
+        &self,
+        region: Option<&str>,
+        project: Option<&str>,
+    ) -> Result<String, MissingPart> {
+        let mut url = self.base_url.to_owned();
+        for (part, mark, value) in [
+            ("region", "{region}", region),
+            ("project", "{project}", project),
+        ] {
+            if !url.contains(mark) {
+                continue;
+            }
+            let value = value.ok_or(MissingPart {
+                provider: self.name,
+                part,
+            })?;
+            if value == "global" {
+                url = url.replace("//{region}-", "//");
+            }
+            url = url.replace(mark, value);
+        }
+        Ok(url)
+    }
+
+    /// Names the parts that [`base_url_at`](Self::base_url_at) needs.
+    pub fn parts(&self) -> impl Iterator<Item = &'static str> {
+        [("region", "{region}"), ("project", "{project}")]
+            .into_iter()
+            .filter(|(_, mark)| self.base_url.contains(mark))
+            .map(|(part, _)| part)
+    }
 }
 
 /// A call that costs no tokens.
@@ -83,6 +137,8 @@ pub struct Quirks {
     pub renamed: &'static [(&'static str, &'static str)],
     /// How it spells a tool choice of "some tool, whichever".
     pub any_tool: &'static str,
+    /// The version of Anthropic's dialect, where it stands in the body, and the model in the path.
+    pub version_in_body: Option<&'static str>,
 }
 
 /// How a provider names the bound on output tokens.
@@ -154,6 +210,7 @@ impl Quirks {
         refused: &[],
         renamed: &[],
         any_tool: "required",
+        version_in_body: None,
     };
 
     /// What servers that speak OpenAI's dialect have in common: the dialect as it was before

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ai_gateway_providers::{Exchange, Usage, classify};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -98,7 +98,7 @@ pub(crate) async fn attempt(
         }
         Ok(Ok(response)) => response,
     };
-    let (head, source) = response.into_parts();
+    let (mut head, source) = response.into_parts();
     if !head.status.is_success() {
         return Err(refusal(head, source, exchange, limits).await);
     }
@@ -106,12 +106,21 @@ pub(crate) async fn attempt(
         Expected::Opaque => AnswerBody::Opaque(source),
         Expected::Plain => plain(source, exchange, limits).await?,
         // A target may answer whole although a stream was asked for; that is no stream to cut.
-        Expected::Stream if !is_event_stream(&head.headers) => return Err(Setback::NotAnAnswer),
+        Expected::Stream if !has_type(&head.headers, exchange.stream_type()) => {
+            return Err(Setback::NotAnAnswer);
+        }
         Expected::Stream => {
             let begun = hold(source, exchange, limits, sent_at).await?;
             AnswerBody::Stream(Box::new(begun))
         }
     };
+    if matches!(body, AnswerBody::Stream(_)) {
+        // What the client gets, whatever framing it came in.
+        if !has_type(&head.headers, EVENT_STREAM) {
+            let events = HeaderValue::from_static(EVENT_STREAM);
+            head.headers.insert(CONTENT_TYPE, events);
+        }
+    }
     Ok(Answer {
         status: head.status,
         headers: head.headers,
@@ -162,11 +171,11 @@ async fn plain(
     })
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
+fn has_type(headers: &HeaderMap, expected: &str) -> bool {
     headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.trim_start().starts_with("text/event-stream"))
+        .is_some_and(|value| value.trim_start().starts_with(expected))
 }
 
 /// An error names its cause and a few links of the chain below it, for the log.
@@ -183,3 +192,5 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 /// How long the body of an error may pause: it is worth little.
 const ERROR_IDLE: Duration = Duration::from_secs(2);
+/// The media type of every client's streams.
+const EVENT_STREAM: &str = "text/event-stream";

@@ -1,6 +1,6 @@
 //! The one place where the proxy learns what time it is.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
@@ -23,11 +23,15 @@ impl Clock {
         self.start.elapsed()
     }
 
+    /// The wall's time.
+    pub(crate) fn wall() -> SystemTime {
+        #[expect(clippy::disallowed_methods, reason = "this is where wall time enters")]
+        SystemTime::now()
+    }
+
     /// Milliseconds since the Unix epoch; 0 while the machine's clock stands before it.
     pub(crate) fn wall_ms() -> u64 {
-        #[expect(clippy::disallowed_methods, reason = "this is where wall time enters")]
-        let now = std::time::SystemTime::now();
-        let since_epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since_epoch = Self::wall().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX)
     }
 }

@@ -1,6 +1,7 @@
 //! A target as the proxy talks to it: all that does not change from request to request.
 
 mod compile;
+mod sign;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,6 +19,9 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 
 pub use compile::{Compiler, ReadSecret};
 
+use sign::Signer;
+
+use crate::clock::Clock;
 use crate::connect::{Pool, RequestBody};
 use crate::intake::Call;
 
@@ -35,6 +39,9 @@ pub struct Endpoint {
     query: Option<String>,
     /// A credential that goes into the body: `"name":"value"`.
     body_field: Option<Bytes>,
+    /// Signs each request, where the credential is a key of AWS.
+    signer: Option<Signer>,
+    api_version: Option<String>,
     probe: Probe,
     headers: HeaderMap,
     limits: EndpointLimits,
@@ -95,6 +102,8 @@ impl Endpoint {
         TargetTraits {
             dialect: self.dialect,
             model,
+            path: &self.conversation_path,
+            api_version: self.api_version.as_deref(),
             quirks: self.quirks,
             default_max_tokens: DEFAULT_MAX_TOKENS,
         }
@@ -130,6 +139,7 @@ impl Endpoint {
         if let Some(credential) = &self.body_field {
             put_field(&mut slices, credential);
         }
+        let digest = self.signer.as_ref().map(|_| sign::digest(&slices));
         let mut request = Request::new(RequestBody::new(slices));
         *request.method_mut() = call.head.method.clone();
         *request.uri_mut() = self.uri(call, path);
@@ -155,6 +165,9 @@ impl Endpoint {
         }
         if let (HostHandling::Client, Some(host)) = (host, call.head.headers.get(HOST)) {
             headers.insert(HOST, host.clone());
+        }
+        if let (Some(signer), Some(digest)) = (&self.signer, digest) {
+            signer.sign(&mut request, &digest, Clock::wall());
         }
         request
     }
@@ -186,6 +199,9 @@ impl Endpoint {
         *request.uri_mut() = self.probe.uri.clone();
         *request.headers_mut() = self.headers.clone();
         request.headers_mut().extend(self.probe.headers.clone());
+        if let Some(signer) = &self.signer {
+            signer.sign(&mut request, &sign::digest(&[]), Clock::wall());
+        }
         (request, &self.probe.expected)
     }
 }

@@ -95,6 +95,12 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ),
     (
         PROVIDERS,
-        &["base64", "bytes", "httpdate", "percent-encoding"],
+        &[
+            "base64",
+            "bytes",
+            "crc32fast",
+            "httpdate",
+            "percent-encoding",
+        ],
     ),
 ];

@@ -1,6 +1,8 @@
 //! Reads credentials as an operator writes them.
 
-use super::{Credentials, HEADER_VALUE, PARAM_VALUE, ParamLocation, SecretSource};
+use super::{
+    AWS_SECRET, AWS_TOKEN, Credentials, HEADER_VALUE, PARAM_VALUE, ParamLocation, SecretSource,
+};
 use crate::{
     Destination, Faults, Secret,
     headers::{CONNECTION_HEADERS, is_header_name, is_header_value},
@@ -8,12 +10,31 @@ use crate::{
     reading::Reading,
 };
 
-/// Credentials as read: the secret may be one that is already kept.
+/// Credentials as read: a secret may be one that is already kept.
 #[derive(Debug)]
-pub(crate) struct WrittenCredentials {
-    name: String,
-    location: Option<ParamLocation>,
+pub(crate) enum WrittenCredentials {
+    Header {
+        name: String,
+        value: WrittenSecret,
+    },
+    Param {
+        name: String,
+        value: WrittenSecret,
+        location: ParamLocation,
+    },
+    Aws {
+        access_key_id: String,
+        secret_access_key: WrittenSecret,
+        session_token: Option<WrittenSecret>,
+    },
+}
+
+/// A secret as read.
+#[derive(Debug)]
+pub(crate) struct WrittenSecret {
     source: WrittenSource,
+    /// The field's name, which its slot ends with.
+    field: &'static str,
     /// Where the value stands, for faults that show up later.
     pointer: String,
 }
@@ -28,23 +49,37 @@ impl WrittenCredentials {
     pub(crate) fn read(field: &Field<'_>, faults: &mut Faults) -> Option<Self> {
         let mut fields = field.fields(faults)?;
         fields.ignore(&["fingerprint"]);
-        let header_name = fields.get("header_name");
-        let header_value = fields.get(HEADER_VALUE);
-        let param_name = fields.get("param_name");
-        let param_value = fields.get(PARAM_VALUE);
-        let location = fields.get("param_location");
-        let written = if header_name.is_some() || header_value.is_some() {
-            if let Some(extra) = param_name.or(param_value).or(location) {
-                faults.push(extra.pointer, "must not stand beside a header");
+        let header = [fields.get("header_name"), fields.get(HEADER_VALUE)];
+        let param = [
+            fields.get("param_name"),
+            fields.get(PARAM_VALUE),
+            fields.get("param_location"),
+        ];
+        let aws = [
+            fields.get("aws_access_key_id"),
+            fields.get(AWS_SECRET),
+            fields.get(AWS_TOKEN),
+        ];
+        let is_given = |group: &[Option<Field<'_>>]| group.iter().any(Option::is_some);
+        let mut alone = |others: [Option<Field<'_>>; 3], what: &str| {
+            if let Some(extra) = others.into_iter().flatten().next() {
+                faults.push(extra.pointer, format!("must not stand beside {what}"));
             }
-            read_header(&fields, header_name, header_value, faults)
-        } else if param_name.is_some() || param_value.is_some() {
-            read_param(&fields, param_name, param_value, location, faults)
+        };
+        let written = if is_given(&header) {
+            alone(param, "a header");
+            alone(aws, "a header");
+            read_header(&fields, header, faults)
+        } else if is_given(&aws) {
+            alone(param, "a key of AWS");
+            read_aws(&fields, aws, faults)
+        } else if is_given(&param) {
+            read_param(&fields, param, faults)
         } else {
             faults.push(
                 fields.pointer(),
                 "must have header_name and header_value, or param_name, param_value and \
-                 param_location",
+                 param_location, or aws_access_key_id and aws_secret_access_key",
             );
             None
         };
@@ -54,53 +89,103 @@ impl WrittenCredentials {
 
     /// Returns the secret that was written out, for telling apart targets without names.
     pub(crate) fn literal(&self) -> Option<&Secret> {
-        match &self.source {
+        let secret = match self {
+            Self::Header { value, .. } | Self::Param { value, .. } => value,
+            Self::Aws {
+                secret_access_key, ..
+            } => secret_access_key,
+        };
+        match &secret.source {
             WrittenSource::New(SecretSource::Literal(secret)) => Some(secret),
             WrittenSource::New(_) | WrittenSource::Kept => None,
         }
     }
 
-    /// Fetches a secret that is kept under `slot`, for `destination` only.
+    /// Fetches secrets that are kept under `slot`, for `destination` only.
     pub(crate) fn resolve(
         self,
         slot: &str,
         destination: &Destination,
         reading: &mut Reading<'_>,
     ) -> Option<Credentials> {
-        let field = if self.location.is_some() {
-            PARAM_VALUE
-        } else {
-            HEADER_VALUE
-        };
-        let value = match self.source {
-            WrittenSource::New(value) => value,
-            WrittenSource::Kept => {
-                let full_slot = format!("{slot}/{field}");
-                match reading.kept_secret(slot, &full_slot, destination) {
-                    Ok(secret) => SecretSource::Literal(secret),
-                    Err(message) => {
-                        reading.faults.push(self.pointer, message);
-                        return None;
-                    }
-                }
-            }
-        };
-        let name = self.name;
-        Some(match self.location {
-            None => Credentials::Header { name, value },
-            Some(location) => Credentials::Param {
+        let mut resolve = |secret: WrittenSecret| secret.resolve(slot, destination, reading);
+        Some(match self {
+            Self::Header { name, value } => Credentials::Header {
+                name,
+                value: resolve(value)?,
+            },
+            Self::Param {
                 name,
                 value,
                 location,
+            } => Credentials::Param {
+                name,
+                value: resolve(value)?,
+                location,
             },
+            Self::Aws {
+                access_key_id,
+                secret_access_key,
+                session_token,
+            } => {
+                let secret_access_key = resolve(secret_access_key);
+                let session_token = match session_token {
+                    Some(token) => Some(resolve(token)?),
+                    None => None,
+                };
+                Credentials::Aws {
+                    access_key_id,
+                    secret_access_key: secret_access_key?,
+                    session_token,
+                }
+            }
         })
+    }
+}
+
+impl WrittenSecret {
+    fn read(
+        fields: &Fields<'_>,
+        field: Option<Field<'_>>,
+        name: &'static str,
+        is_sendable: impl Fn(&str) -> bool,
+        faults: &mut Faults,
+    ) -> Option<Self> {
+        let pointer = fields.at(name);
+        let source = required_text(field, &pointer, faults)
+            .and_then(|field| WrittenSource::read(&field, is_sendable, faults))?;
+        Some(Self {
+            source,
+            field: name,
+            pointer,
+        })
+    }
+
+    fn resolve(
+        self,
+        slot: &str,
+        destination: &Destination,
+        reading: &mut Reading<'_>,
+    ) -> Option<SecretSource> {
+        match self.source {
+            WrittenSource::New(value) => Some(value),
+            WrittenSource::Kept => {
+                let full_slot = format!("{slot}/{}", self.field);
+                match reading.kept_secret(slot, &full_slot, destination) {
+                    Ok(secret) => Some(SecretSource::Literal(secret)),
+                    Err(message) => {
+                        reading.faults.push(self.pointer, message);
+                        None
+                    }
+                }
+            }
+        }
     }
 }
 
 fn read_header(
     fields: &Fields<'_>,
-    name: Option<Field<'_>>,
-    value: Option<Field<'_>>,
+    [name, value]: [Option<Field<'_>>; 2],
     faults: &mut Faults,
 ) -> Option<WrittenCredentials> {
     let name = required_text(name, &fields.at("header_name"), faults).and_then(|field| {
@@ -112,30 +197,22 @@ fn read_header(
         }
         is_sendable.then(|| text.to_owned())
     });
-    let pointer = fields.at(HEADER_VALUE);
-    let source = required_text(value, &pointer, faults)
-        .and_then(|field| WrittenSource::read(&field, is_header_value, faults));
-    Some(WrittenCredentials {
+    let value = WrittenSecret::read(fields, value, HEADER_VALUE, is_header_value, faults);
+    Some(WrittenCredentials::Header {
         name: name?,
-        location: None,
-        source: source?,
-        pointer,
+        value: value?,
     })
 }
 
 fn read_param(
     fields: &Fields<'_>,
-    name: Option<Field<'_>>,
-    value: Option<Field<'_>>,
-    location: Option<Field<'_>>,
+    [name, value, location]: [Option<Field<'_>>; 3],
     faults: &mut Faults,
 ) -> Option<WrittenCredentials> {
     let name = required_text(name, &fields.at("param_name"), faults)
         .and_then(|field| field.text(faults).map(str::to_owned));
-    let pointer = fields.at(PARAM_VALUE);
-    let source = required_text(value, &pointer, faults).and_then(|field| {
-        WrittenSource::read(&field, |text| !text.chars().any(char::is_control), faults)
-    });
+    let is_plain = |text: &str| !text.chars().any(char::is_control);
+    let value = WrittenSecret::read(fields, value, PARAM_VALUE, is_plain, faults);
     let location =
         required_text(location, &fields.at("param_location"), faults).and_then(|field| match field
             .text(
@@ -148,11 +225,41 @@ fn read_param(
                 None
             }
         });
-    Some(WrittenCredentials {
+    Some(WrittenCredentials::Param {
         name: name?,
-        location: Some(location?),
-        source: source?,
-        pointer,
+        value: value?,
+        location: location?,
+    })
+}
+
+fn read_aws(
+    fields: &Fields<'_>,
+    [id, secret, token]: [Option<Field<'_>>; 3],
+    faults: &mut Faults,
+) -> Option<WrittenCredentials> {
+    let id = required_text(id, &fields.at("aws_access_key_id"), faults).and_then(|field| {
+        let text = field.text(faults)?;
+        let is_good = text.len() <= 128 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !is_good {
+            faults.push(&field.pointer, "must be up to 128 letters and digits");
+        }
+        is_good.then(|| text.to_owned())
+    });
+    let secret = WrittenSecret::read(fields, secret, AWS_SECRET, is_header_value, faults);
+    let session_token = match token {
+        Some(token) => Some(WrittenSecret::read(
+            fields,
+            Some(token),
+            AWS_TOKEN,
+            is_header_value,
+            faults,
+        )?),
+        None => None,
+    };
+    Some(WrittenCredentials::Aws {
+        access_key_id: id?,
+        secret_access_key: secret?,
+        session_token,
     })
 }
 

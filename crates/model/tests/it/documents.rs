@@ -456,3 +456,48 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_key_of_aws_is_a_credential() {
+    let with = |credentials: Value| json!({ "provider": "openai", "credentials": credentials });
+    check_target(
+        &with(json!({ "aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "${env:KEY}" })),
+        &[],
+    );
+    check_target(
+        &with(json!({ "aws_access_key_id": "no key", "aws_session_token": "a\nb" })),
+        &[
+            "/targets/0/credentials/aws_access_key_id: must be up to 128 letters and digits",
+            "/targets/0/credentials/aws_secret_access_key: aws_secret_access_key is required",
+            "/targets/0/credentials/aws_session_token: must be up to 8 KiB of characters that can be \
+             sent: no line breaks or control characters",
+        ],
+    );
+    check_target(
+        &with(json!({
+            "header_name": "a", "header_value": "b",
+            "aws_access_key_id": "A", "aws_secret_access_key": "s",
+        })),
+        &["/targets/0/credentials/aws_access_key_id: must not stand beside a header"],
+    );
+}
+
+#[test]
+fn the_part_of_a_provider_is_fit_for_a_url() {
+    check_target(
+        &json!({ "provider": "openai", "region": "us-east-1", "project": "p:q", "api_version": "2024-10-21" }),
+        &[],
+    );
+    check_target(
+        &json!({ "provider": "openai", "region": "evil.example/", "project": "../x" }),
+        &[
+            "/targets/0/region: must be up to 63 letters, digits and -, beginning with a letter or digit",
+            "/targets/0/project: must be up to 128 letters, digits and -_.:, beginning with a letter or \
+             digit",
+        ],
+    );
+    check_target(
+        &json!({ "base_url": "http://h", "region": "us-east-1" }),
+        &["/targets/0/region: must stand beside provider"],
+    );
+}

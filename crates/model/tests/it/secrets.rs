@@ -171,6 +171,9 @@ fn any_target() -> impl Strategy<Value = Value> {
     let place = prop_oneof![
         Just(json!({ "provider": "openai" })),
         Just(json!({ "provider": "anthropic", "base_url": "http://127.0.0.1:1/x" })),
+        Just(
+            json!({ "provider": "openai", "region": "r-1", "project": "p", "api_version": "2024-10-21" })
+        ),
         (1_u16.., any::<bool>()).prop_map(|(port, tls)| {
             json!({ "host": "h", "port": port, "protocol": if tls { "https" } else { "http" } })
         }),
@@ -181,6 +184,13 @@ fn any_target() -> impl Strategy<Value = Value> {
         Just(Some(
             json!({ "param_name": "x", "param_value": "${env:K}", "param_location": "body" })
         )),
+        ("[a-c]{1}", any::<bool>()).prop_map(|(key, is_lent)| {
+            let mut aws = json!({ "aws_access_key_id": "AKIA", "aws_secret_access_key": key });
+            if is_lent {
+                aws["aws_session_token"] = json!("token");
+            }
+            Some(aws)
+        }),
     ];
     let checks = prop_oneof![
         Just(Value::Null),

@@ -3,7 +3,7 @@
 /// What a model takes. A name that is not Claude's is taken to be of a server that speaks the
 /// dialect as it was when thinking came.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Abilities {
+pub(crate) struct Abilities {
     pub(super) thinking: Thinking,
     pub(super) sampling: Sampling,
     /// Whether the answer's text can be bound to a schema.
@@ -32,7 +32,14 @@ pub(super) enum Sampling {
 }
 
 impl Abilities {
-    pub(super) fn of(model: &str) -> Self {
+    /// Those of a model of another maker, on a platform that has Anthropic's beside it.
+    pub(crate) const PLAIN: Self = Self {
+        thinking: Thinking::None,
+        sampling: Sampling::Taken,
+        structured_output: false,
+    };
+
+    pub(crate) fn of(model: &str) -> Self {
         let Some((family, version)) = family_and_version(model) else {
             return Self {
                 thinking: Thinking::Budget,

@@ -1,27 +1,43 @@
-//! Requests that stay in Anthropic's dialect and carry what another provider said.
+//! Requests that stay in Anthropic's dialect and can't stay as they are.
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+use crate::dialect::Surface;
+use crate::exchange::TargetTraits;
 use crate::json::{Object, Sort, Writer, items};
 
-/// Leaves out thinking without a signature, and returns `None` when there is none.
+/// Leaves out thinking without a signature, puts the version where the platform wants it, and
+/// returns `None` when nothing has to change.
 ///
 /// Thinking of other providers reaches a client unsigned. It comes back with the conversation,
 /// and Anthropic refuses it.
-pub(crate) fn adapt_request(body: &Bytes, model: &str) -> Option<Bytes> {
-    if !may_be_unsigned(body) {
+pub(crate) fn adapt_request(
+    body: &Bytes,
+    surface: Surface,
+    to: &TargetTraits<'_>,
+) -> Option<Bytes> {
+    let version = to.quirks.version_in_body;
+    let is_conversation = surface == Surface::Messages;
+    if version.is_none() && !(is_conversation && may_be_unsigned(body)) {
         return None;
     }
     let fields: Object<'_> = serde_json::from_slice(body).ok()?;
     let messages = items(fields.get("messages")?)?;
     let mut out = Writer::with_capacity(body.len());
     out.object(|out| {
-        out.key("model").str(model);
+        if let Some(version) = version {
+            out.key("anthropic_version").str(version);
+        }
+        // Where the version is here, the path names a conversation's model.
+        if version.is_none() || !is_conversation {
+            out.key("model").str(to.model);
+        }
         for (name, raw) in fields.iter() {
             match name {
                 "model" => {}
-                "messages" => {
+                "anthropic_version" if version.is_some() => {}
+                "messages" if is_conversation => {
                     out.key(name)
                         .array(|out| messages.iter().for_each(|raw| write_message(raw, out)));
                 }
@@ -91,6 +107,25 @@ mod tests {
     use bytes::Bytes;
 
     use super::adapt_request;
+    use crate::dialect::{Dialect, Surface};
+    use crate::exchange::TargetTraits;
+    use crate::table::Quirks;
+
+    fn adapt(body: &Bytes, version: Option<&'static str>) -> Option<Bytes> {
+        let quirks = Quirks {
+            version_in_body: version,
+            ..Quirks::NONE
+        };
+        let to = TargetTraits {
+            dialect: Dialect::AnthropicMessages,
+            model: "b",
+            path: "/v1/messages",
+            api_version: None,
+            quirks: &quirks,
+            default_max_tokens: 1,
+        };
+        adapt_request(body, Surface::Messages, &to)
+    }
 
     #[test]
     fn thinking_that_is_not_signed_is_left_out_and_nothing_else() {
@@ -98,7 +133,7 @@ mod tests {
             br#"{"new":1.0,"model":"a","messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"thinking","thinking":"x","signature": ""},{"type":"thinking","thinking":"y","signature":"s"},{"type":"text","text":"\ud83e"}]},{"role":"assistant","content":[{"type":"thinking","thinking":"x","signature":""}]}],"max_tokens":5}"#,
         );
         assert_eq!(
-            adapt_request(&body, "b").unwrap(),
+            adapt(&body, None).unwrap(),
             r#"{"model":"b","new":1.0,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"thinking","thinking":"y","signature":"s"},{"type":"text","text":"\ud83e"}]}],"max_tokens":5}"#
         );
     }
@@ -108,6 +143,17 @@ mod tests {
         let body = Bytes::from_static(
             br#"{"messages":[{"content":[{"type":"thinking","signature":"s"}]},{"content":"\"signature\":\"\""}]}"#,
         );
-        assert_eq!(adapt_request(&body, "b"), None);
+        assert_eq!(adapt(&body, None), None);
+    }
+
+    #[test]
+    fn where_the_path_names_the_model_the_body_names_the_version() {
+        let body = Bytes::from_static(
+            br#"{"model":"a","anthropic_version":"own","messages":[{"x":1.0}],"stream":true}"#,
+        );
+        assert_eq!(
+            adapt(&body, Some("vertex-2023-10-16")).unwrap(),
+            r#"{"anthropic_version":"vertex-2023-10-16","messages":[{"x":1.0}],"stream":true}"#
+        );
     }
 }

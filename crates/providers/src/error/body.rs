@@ -1,5 +1,6 @@
 //! What the body of an error says, whichever shape it has.
 
+use crate::event_stream::Message;
 use crate::json::{Object, Sort, items, parse_raw};
 
 /// The parts of an error's body. Empty strings stand for what is not said.
@@ -37,6 +38,16 @@ impl ErrorBody {
         }
         said.request_id = outer.string("request_id").map(Into::into);
         Some(said)
+    }
+
+    /// Reads the exception that ends a stream of Amazon's.
+    pub(crate) fn of_message(message: &Message) -> Self {
+        let mut said = Self::read(&message.payload).unwrap_or_default();
+        if said.message.is_empty() {
+            said.message = bounded(&message.error);
+        }
+        said.kind.clone_from(&message.kind);
+        said
     }
 
     fn of_error(error: &Object<'_>) -> Self {

@@ -63,8 +63,8 @@ pub(super) fn pass_through(
     {
         return Ok(EncodedBody::whole(adapted));
     }
-    if intake.surface() == Surface::Messages
-        && let Some(adapted) = anthropic::adapt_request(body, to.model)
+    if matches!(intake.surface(), Surface::Messages | Surface::CountTokens)
+        && let Some(adapted) = anthropic::adapt_request(body, intake.surface(), to)
     {
         return Ok(EncodedBody::whole(adapted));
     }

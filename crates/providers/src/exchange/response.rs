@@ -9,7 +9,7 @@ use crate::fault::{FaultClass, classify_event};
 use crate::json::{Object, parse_raw};
 use crate::neutral::{Answer, Content, Input, Stop};
 use crate::usage::Usage;
-use crate::{anthropic, gemini, openai, responses};
+use crate::{anthropic, bedrock, cohere, gemini, openai, responses};
 
 /// A whole answer in the client's dialect.
 #[derive(Clone, Debug)]
@@ -78,10 +78,14 @@ pub(super) fn bring_back(exchange: &Exchange, body: Bytes) -> Result<Response, R
         Dialect::AnthropicMessages => anthropic::read_answer(&answer)?,
         Dialect::GeminiGenerate => gemini::read_answer(&answer)?,
         Dialect::OpenAiResponses => responses::read_answer(&answer)?,
+        Dialect::BedrockConverse => bedrock::read_answer(&answer)?,
+        Dialect::CohereChat => cohere::read_answer(&answer)?,
     };
     restore_tools(exchange, &mut answer)?;
     let written = match exchange.client {
-        Dialect::OpenAiChat => openai::write_answer(&answer, exchange),
+        Dialect::OpenAiChat | Dialect::BedrockConverse | Dialect::CohereChat => {
+            openai::write_answer(&answer, exchange)
+        }
         Dialect::AnthropicMessages => anthropic::write_answer(&answer, exchange)?,
         Dialect::GeminiGenerate => gemini::write_answer(&answer, exchange)?,
         Dialect::OpenAiResponses => responses::write_answer(&answer, exchange),

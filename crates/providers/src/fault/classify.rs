@@ -14,7 +14,14 @@ pub fn classify<'h>(
     headers: impl Fn(&str) -> Option<&'h str>,
     body: &[u8],
 ) -> ProviderFault {
-    let said = ErrorBody::read(body).unwrap_or_default();
+    let mut said = ErrorBody::read(body).unwrap_or_default();
+    if let (Dialect::BedrockConverse, Some(kind)) = (dialect, headers("x-amzn-errortype")) {
+        // Some have the address of a schema behind the name.
+        kind.split(':')
+            .next()
+            .unwrap_or_default()
+            .clone_into(&mut said.kind);
+    }
     let class = of_status(dialect, status, &said);
     let retry_after = match class {
         FaultClass::RateLimited
@@ -57,11 +64,21 @@ pub(crate) fn classify_event(dialect: Dialect, said: &ErrorBody) -> FaultClass {
         "rate_limit_error",
         "rate_limit_exceeded",
         "RESOURCE_EXHAUSTED",
+        "throttlingException",
     ]) {
         FaultClass::RateLimited
-    } else if named(&["timeout_error", "timeout", "DEADLINE_EXCEEDED"]) {
+    } else if named(&[
+        "timeout_error",
+        "timeout",
+        "DEADLINE_EXCEEDED",
+        "modelTimeoutException",
+    ]) {
         FaultClass::Timeout
-    } else if named(&["service_unavailable_error", "UNAVAILABLE"]) {
+    } else if named(&[
+        "service_unavailable_error",
+        "UNAVAILABLE",
+        "serviceUnavailableException",
+    ]) {
         FaultClass::Unavailable
     } else if named(&[
         "authentication_error",
@@ -75,6 +92,7 @@ pub(crate) fn classify_event(dialect: Dialect, said: &ErrorBody) -> FaultClass {
         "invalid_request_error",
         "request_too_large",
         "INVALID_ARGUMENT",
+        "validationException",
     ]) {
         refusal(said)
     } else if named(&["content_filter", "content_policy_violation"]) {
@@ -86,6 +104,7 @@ pub(crate) fn classify_event(dialect: Dialect, said: &ErrorBody) -> FaultClass {
 
 fn of_status(dialect: Dialect, status: u16, said: &ErrorBody) -> FaultClass {
     match status {
+        400 if said.kind == "ServiceQuotaExceededException" => FaultClass::RateLimited,
         400 | 422 => refusal(said),
         401 => FaultClass::Credentials,
         402 => FaultClass::Quota,
@@ -149,6 +168,7 @@ fn is_out_of_quota(dialect: Dialect, said: &ErrorBody) -> bool {
             "billing_not_active",
         ],
         Dialect::AnthropicMessages => &["billing_error", "enforced_spend_limit_reached"],
+        Dialect::BedrockConverse | Dialect::CohereChat => &[],
         // Its status for this is the one it has for a rate limit.
         Dialect::GeminiGenerate => &["BILLING_DISABLED", "insufficient_quota"],
     };

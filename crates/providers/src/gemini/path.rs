@@ -1,5 +1,7 @@
 //! Paths, which name the model and the way of answering.
 
+use std::borrow::Cow;
+
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 /// What can't stand in a path's segment, so that a model's name stays one.
@@ -28,11 +30,30 @@ pub(crate) fn conversation(model: &str, is_stream: bool) -> String {
         Some((kind @ ("models" | "tunedModels"), name)) => (kind, name),
         _ => ("models", model),
     };
-    let name = utf8_percent_encode(name, SEGMENT);
+    let name = segment(name);
     if is_stream {
         format!("/{kind}/{name}:streamGenerateContent?alt=sse")
     } else {
         format!("/{kind}/{name}:generateContent")
+    }
+}
+
+/// Returns the path of a conversation with a model that Google sells in its maker's own dialect.
+pub(crate) fn raw(model: &str, is_stream: bool) -> String {
+    let method = if is_stream {
+        "streamRawPredict"
+    } else {
+        "rawPredict"
+    };
+    format!("/models/{}:{method}", segment(model))
+}
+
+/// Writes a name so that it stays one segment of a path, and a segment that leads nowhere else.
+pub(crate) fn segment(name: &str) -> Cow<'_, str> {
+    match name {
+        "." => Cow::Borrowed("%2E"),
+        ".." => Cow::Borrowed("%2E%2E"),
+        name => utf8_percent_encode(name, SEGMENT).into(),
     }
 }
 

@@ -1,12 +1,25 @@
 //! What one side says in a row.
 
-use crate::neutral::{Block, Request, Role};
+use crate::neutral::{Block, Content, Request, Role};
 
 /// Neighbouring messages of one side, for dialects in which the sides take turns.
 #[derive(Debug)]
 pub(crate) struct Group<'g, 'a> {
     pub(crate) role: Role,
     pub(crate) blocks: Vec<&'g Block<'a>>,
+}
+
+impl Group<'_, '_> {
+    /// Puts results of tools and thinking in front, where providers demand them.
+    pub(crate) fn lead_with_results(&mut self) {
+        // Stable: only what must lead moves.
+        self.blocks.sort_by_key(|block| {
+            !matches!(
+                block.content,
+                Content::ToolResult { .. } | Content::Thinking { .. } | Content::Redacted(_)
+            )
+        });
+    }
 }
 
 /// Joins neighbouring messages of one side, without what the system says, the blocks that are not

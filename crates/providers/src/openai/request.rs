@@ -6,4 +6,5 @@ mod write;
 mod write_message;
 
 pub(crate) use read::read_request;
-pub(crate) use write::write_request;
+pub(crate) use write::{write_request, write_tool};
+pub(crate) use write_message::write_turn;

@@ -33,7 +33,9 @@ impl Translation {
     pub(super) fn new(exchange: &Exchange) -> Self {
         Self {
             writer: match exchange.client {
-                Dialect::OpenAiChat => Writer::OpenAi(openai::Writer::new(exchange)),
+                Dialect::OpenAiChat | Dialect::BedrockConverse | Dialect::CohereChat => {
+                    Writer::OpenAi(openai::Writer::new(exchange))
+                }
                 Dialect::AnthropicMessages => Writer::Anthropic(anthropic::Writer::new(exchange)),
                 Dialect::GeminiGenerate => Writer::Gemini(gemini::Writer::new(exchange)),
                 Dialect::OpenAiResponses => Writer::Responses(responses::Writer::new(exchange)),

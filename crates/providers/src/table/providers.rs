@@ -2,7 +2,8 @@
 
 use crate::dialect::Dialect;
 use crate::table::{
-    Auth, AuthScheme, Probe, Provider, Quirks, ResponsesApi, StreamUsage, TextParts, ToolIds,
+    Auth, AuthScheme, DeveloperRole, Probe, Provider, Quirks, ResponsesApi, StreamUsage, TextParts,
+    ToolIds,
 };
 
 const BEARER: Auth = Auth {
@@ -28,6 +29,7 @@ const fn openai_like(name: &'static str, base_url: &'static str, quirks: Quirks)
         required_headers: &[],
         quirks,
         sells: &[],
+        signed_as: None,
     }
 }
 
@@ -67,6 +69,7 @@ pub(super) const ALL: &[Provider] = &[
             ..Quirks::NONE
         },
         sells: &[],
+        signed_as: None,
     },
     Provider {
         name: "gemini",
@@ -82,10 +85,76 @@ pub(super) const ALL: &[Provider] = &[
         required_headers: &[],
         quirks: Quirks::NONE,
         sells: &[],
+        signed_as: None,
+    },
+    Provider {
+        // The credential is a key of AWS, by which requests are signed, or a key of Bedrock's.
+        name: "bedrock",
+        dialect: Dialect::BedrockConverse,
+        base_url: "https://bedrock-runtime.{region}.amazonaws.com",
+        // Each request's own path names its model.
+        chat_path: "/model",
+        // It lists no models at this host; a model that there is not is refused once the
+        // credential is taken.
+        probe: Probe {
+            method: "POST",
+            path: "/model/none/converse",
+            status: 400,
+        },
+        auth: BEARER,
+        required_headers: &[],
+        quirks: Quirks {
+            tool_ids: ToolIds::Plain,
+            ..Quirks::NONE
+        },
+        sells: &["anthropic"],
+        signed_as: Some("bedrock"),
+    },
+    Provider {
+        name: "vertex",
+        dialect: Dialect::GeminiGenerate,
+        base_url: "https://{region}-aiplatform.googleapis.com/v1/projects/{project}/locations/{region}/publishers/google",
+        chat_path: "/models",
+        // Costs nothing, and refuses a body that is none once the credential is taken.
+        probe: Probe {
+            method: "POST",
+            path: "/models/gemini-2.5-flash:countTokens",
+            status: 400,
+        },
+        auth: BEARER,
+        required_headers: &[],
+        quirks: Quirks::NONE,
+        sells: &["gemini"],
+        signed_as: None,
+    },
+    Provider {
+        name: "vertex-anthropic",
+        dialect: Dialect::AnthropicMessages,
+        base_url: "https://{region}-aiplatform.googleapis.com/v1/projects/{project}/locations/{region}/publishers/anthropic",
+        chat_path: "/models",
+        probe: Probe {
+            method: "POST",
+            path: "/models/count-tokens:rawPredict",
+            status: 400,
+        },
+        auth: BEARER,
+        required_headers: &[],
+        quirks: Quirks {
+            tool_ids: ToolIds::Plain,
+            version_in_body: Some("vertex-2023-10-16"),
+            ..Quirks::NONE
+        },
+        sells: &["anthropic"],
+        signed_as: None,
     },
     Provider {
         // Each customer has a host of their own: a target must give its base URL, such as
-        // `https://NAME.openai.azure.com/openai/v1`.
+        // `https://NAME.openai.azure.com`.
+        chat_path: "/openai/v1/chat/completions",
+        probe: Probe {
+            path: "/openai/v1/models",
+            ..LIST_MODELS
+        },
         auth: Auth {
             header: "api-key",
             scheme: AuthScheme::Plain,
@@ -211,8 +280,27 @@ pub(super) const ALL: &[Provider] = &[
         "https://router.huggingface.co/v1",
         Quirks::COMPATIBLE,
     ),
+    Provider {
+        name: "cohere",
+        dialect: Dialect::CohereChat,
+        base_url: "https://api.cohere.com",
+        chat_path: "/v2/chat",
+        probe: Probe {
+            path: "/v1/models",
+            ..LIST_MODELS
+        },
+        auth: BEARER,
+        required_headers: &[],
+        quirks: Quirks {
+            developer_role: DeveloperRole::AsSystem,
+            refused: &["strict"],
+            ..Quirks::NONE
+        },
+        sells: &[],
+        signed_as: None,
+    },
     openai_like(
-        "cohere",
+        "cohere-openai",
         "https://api.cohere.com/compatibility/v1",
         Quirks {
             refused: &[

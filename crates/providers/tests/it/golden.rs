@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use crate::setup::{SIDES, Side, relay};
+use crate::setup::{SIDES, Side, TARGETS, read_stream, relay};
 
 pub(crate) const UPDATES: bool = option_env!("UPDATE_GOLDEN").is_some();
 
@@ -36,15 +36,18 @@ fn inputs(side: Side, part: &str) -> Vec<PathBuf> {
     paths
 }
 
-/// Goes over every input of `part` and every side it can be translated for.
-fn check(part: &str, translate: impl Fn(Side, Side, Bytes) -> String) {
+/// Goes over every input of `part`, of every side in `from`, and every other side in `to`.
+fn check(
+    part: &str,
+    (from, to): (&[Side], &[Side]),
+    extension: &str,
+    translate: impl Fn(Side, Side, &Path) -> String,
+) {
     let mut faults = Vec::new();
-    for from in SIDES {
+    for &from in from {
         for path in inputs(from, part) {
-            for to in SIDES.iter().filter(|to| to.name != from.name) {
-                let body = Bytes::from(fs::read(&path).unwrap());
-                let came = translate(from, *to, body);
-                let extension = path.extension().unwrap().to_string_lossy();
+            for to in to.iter().filter(|to| to.name != from.name) {
+                let came = translate(from, *to, &path);
                 let expected = path.with_extension(format!("{}.{extension}", to.name));
                 if UPDATES {
                     fs::write(&expected, &came).unwrap();
@@ -57,6 +60,10 @@ fn check(part: &str, translate: impl Fn(Side, Side, Bytes) -> String) {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+fn read(path: &Path) -> Bytes {
+    fs::read(path).unwrap().into()
+}
+
 /// Lays JSON out for reading; text that is none stays.
 fn pretty(json: &[u8]) -> String {
     let value: serde_json::Value = serde_json::from_slice(json).unwrap();
@@ -65,34 +72,43 @@ fn pretty(json: &[u8]) -> String {
 
 #[test]
 fn requests_are_written_as_the_golden_files_say() {
-    check("request", |from, to, body| match from.encode(to, &body) {
-        Ok(encoded) => {
-            let body = encoded.body.into_bytes();
-            let _: &RawValue = serde_json::from_slice(&body).unwrap();
-            let dropped = match encoded.dropped.as_slice() {
-                [] => String::new(),
-                names => format!("dropped: {}\n", names.join(", ")),
-            };
-            pretty(&body) + &dropped
-        }
-        Err(fault) => format!("refused: {fault}\n"),
-    });
+    check(
+        "request",
+        (&SIDES, &TARGETS),
+        "json",
+        |from, to, path| match from.encode(to, &read(path)) {
+            Ok(encoded) => {
+                let body = encoded.body.into_bytes();
+                let _: &RawValue = serde_json::from_slice(&body).unwrap();
+                let dropped = match encoded.dropped.as_slice() {
+                    [] => String::new(),
+                    names => format!("dropped: {}\n", names.join(", ")),
+                };
+                pretty(&body) + &dropped
+            }
+            Err(fault) => format!("refused: {fault}\n"),
+        },
+    );
 }
 
 #[test]
 fn answers_are_written_as_the_golden_files_say() {
-    check("response", |from, to, body| {
-        match to.exchange(from, false).response(body) {
+    check(
+        "response",
+        (&TARGETS, &SIDES),
+        "json",
+        |from, to, path| match to.exchange(from, false).response(read(path)) {
             Ok(response) => format!("{}{:?}\n", pretty(&response.body), response.usage),
             Err(fault) => format!("fault: {fault}; {:?}\n", fault.class()),
-        }
-    });
+        },
+    );
 }
 
 #[test]
 fn streams_are_written_as_the_golden_files_say() {
-    check("stream", |from, to, body| {
-        let relayed = relay(&to.exchange(from, true), [body.as_ref()]);
+    check("stream", (&TARGETS, &SIDES), "sse", |from, to, path| {
+        let stream = read_stream(from, path);
+        let relayed = relay(&to.exchange(from, true), [stream.as_slice()]);
         let text = String::from_utf8(relayed.bytes).unwrap();
         let fault = match relayed.fault {
             Some(fault) => format!("fault: {fault}; {:?}\n", fault.class()),

@@ -46,11 +46,13 @@ const SURFACES: [(Surface, &str); 8] = [
     (Surface::CountTokens, "`POST /v1/messages/count_tokens`"),
 ];
 
-const DIALECTS: [Dialect; 4] = [
+const DIALECTS: [Dialect; 6] = [
     Dialect::OpenAiChat,
     Dialect::OpenAiResponses,
     Dialect::AnthropicMessages,
     Dialect::GeminiGenerate,
+    Dialect::BedrockConverse,
+    Dialect::CohereChat,
 ];
 
 fn quirks(provider: &Provider) -> String {

@@ -13,6 +13,8 @@ fn sent(provider: &Provider, surface: Surface, model: &str, body: &str) -> (Stri
     let body = Bytes::copy_from_slice(body.as_bytes());
     let intake = Intake::read(surface, &body).unwrap();
     let to = TargetTraits {
+        path: "/v1/chat/completions",
+        api_version: None,
         dialect: provider.dialect,
         model,
         quirks: &provider.quirks,
@@ -63,6 +65,8 @@ fn a_body_whose_model_stays_is_the_client_s_own() {
     let body = Bytes::from_static(br#"{"model":"m","messages":[]}"#);
     let intake = Intake::read(Surface::Messages, &body).unwrap();
     let to = TargetTraits {
+        path: "/v1/chat/completions",
+        api_version: None,
         dialect: Dialect::AnthropicMessages,
         model: "m",
         quirks: &provider("anthropic").unwrap().quirks,
@@ -251,6 +255,8 @@ fn a_response_passes_through_to_a_provider_that_makes_responses() {
         ..Quirks::NONE
     };
     let to = TargetTraits {
+        path: "/v1/chat/completions",
+        api_version: None,
         dialect: Dialect::OpenAiChat,
         model: "n",
         quirks: &quirks,
@@ -278,6 +284,8 @@ fn google_s_path_names_the_model_and_the_body_does_not() {
         (Some("gemini-2.5-pro"), true)
     );
     let to = TargetTraits {
+        path: "/v1/chat/completions",
+        api_version: None,
         dialect: Dialect::GeminiGenerate,
         model: "gemini-2.5-flash",
         quirks: &Quirks::NONE,

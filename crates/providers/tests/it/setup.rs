@@ -1,9 +1,14 @@
 //! What the tests share.
 
+use std::fs;
+use std::path::Path;
+
 use ai_gateway_providers::{
     Dialect, Encoded, Exchange, Intake, Quirks, Stamp, StreamFault, Surface, TargetTraits, encode,
     provider,
 };
+use aws_smithy_eventstream::frame::write_message_to;
+use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
 use bytes::Bytes;
 
 pub(crate) const STAMP: Stamp<'static> = Stamp {
@@ -54,7 +59,53 @@ pub(crate) const RESPONSES: Side = Side {
     plain: r#""model":"asked","stream":true,"input":"Hi""#,
 };
 
+pub(crate) const BEDROCK: Side = Side {
+    name: "bedrock",
+    dialect: Dialect::BedrockConverse,
+    surface: Surface::Other,
+    model: "anthropic.claude-sonnet-4-5-20250929-v1:0",
+    plain: "",
+};
+
+pub(crate) const COHERE: Side = Side {
+    name: "cohere",
+    dialect: Dialect::CohereChat,
+    surface: Surface::Other,
+    model: "command-a-reasoning-08-2025",
+    plain: "",
+};
+
+/// The dialects that clients speak, and targets too.
 pub(crate) const SIDES: [Side; 4] = [OPENAI, ANTHROPIC, GEMINI, RESPONSES];
+
+/// The dialects that targets speak.
+pub(crate) const TARGETS: [Side; 6] = [OPENAI, ANTHROPIC, GEMINI, RESPONSES, BEDROCK, COHERE];
+
+/// Reads a stream of the test data. Amazon's are written one message a line there, as its kind
+/// and its payload.
+pub(crate) fn read_stream(side: Side, path: &Path) -> Vec<u8> {
+    let stream = fs::read(path).unwrap();
+    if side.dialect != Dialect::BedrockConverse {
+        return stream;
+    }
+    let mut bytes = Vec::new();
+    for line in String::from_utf8(stream).unwrap().lines() {
+        let (kind, payload) = line.split_once(' ').unwrap_or((line, ""));
+        let is_exception = kind.ends_with("Exception");
+        let text = |text: &str| HeaderValue::String(text.to_owned().into());
+        let (message, name) = if is_exception {
+            ("exception", ":exception-type")
+        } else {
+            ("event", ":event-type")
+        };
+        let message = Message::new(Bytes::copy_from_slice(payload.as_bytes()))
+            .add_header(Header::new(":message-type", text(message)))
+            .add_header(Header::new(name, text(kind)))
+            .add_header(Header::new(":content-type", text("application/json")));
+        write_message_to(&message, &mut bytes).unwrap();
+    }
+    bytes
+}
 
 impl Side {
     fn quirks(self) -> &'static Quirks {
@@ -75,6 +126,8 @@ impl Side {
         let to = TargetTraits {
             dialect: to.dialect,
             model: to.model,
+            path: "/v1/chat/completions",
+            api_version: None,
             quirks: to.quirks(),
             default_max_tokens: 4_096,
         };

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use crate::setup::{SIDES, Side, relay};
+use crate::setup::{SIDES, Side, TARGETS, read_stream, relay};
 
 /// Every stream among the test data, by the side it comes from.
 fn streams() -> Vec<(Side, Vec<u8>)> {
     let mut streams = Vec::new();
-    for side in SIDES {
+    for side in TARGETS {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("src")
             .join(side.name)
@@ -19,7 +19,7 @@ fn streams() -> Vec<(Side, Vec<u8>)> {
             let path = entry.unwrap().path();
             let is_input = !path.file_stem().unwrap().to_string_lossy().contains('.');
             if is_input {
-                streams.push((side, fs::read(path).unwrap()));
+                streams.push((side, read_stream(side, &path)));
             }
         }
     }
@@ -86,7 +86,7 @@ proptest! {
     #[test]
     fn any_bytes_panic_nowhere(
         bytes in prop::collection::vec(any::<u8>(), 0..200),
-        from in prop::sample::select(&SIDES[..]),
+        from in prop::sample::select(&TARGETS[..]),
         client in prop::sample::select(&SIDES[..]),
     ) {
         let exchange = client.exchange(from, true);

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, HeaderName, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Uri};
 
+use super::sign::Signer;
 use super::{Endpoint, EndpointLimits, Probe};
 use crate::connect::{Connections, PoolKey};
 
@@ -62,17 +63,62 @@ impl Compiler {
             .transpose()
     }
 
+    /// What signs the target's requests, where its credential is a key of AWS.
+    fn signer(&self, target: &Target, known: Option<&Provider>) -> Result<Option<Signer>, String> {
+        let Some(Credentials::Aws {
+            access_key_id,
+            secret_access_key,
+            session_token,
+        }) = target.credentials()
+        else {
+            return Ok(None);
+        };
+        let Some(service) = known.and_then(|known| known.signed_as) else {
+            return Err("a key of AWS is no credential for it: it takes a header".to_owned());
+        };
+        let region = target
+            .destination()
+            .site()
+            .and_then(|site| site.region.as_deref());
+        let region = region.ok_or("a target with a key of AWS needs a region")?;
+        let session_token = session_token
+            .as_ref()
+            .map(|token| (self.read_secret)(token))
+            .transpose()?;
+        let secret = (self.read_secret)(secret_access_key)?;
+        Ok(Some(Signer::new(
+            access_key_id,
+            &secret,
+            session_token.as_ref(),
+            region,
+            service,
+        )))
+    }
+
     /// Where the target's API begins, and the path of its conversations.
-    fn place(&self, target: &Target, known: Option<&Provider>) -> (String, String) {
+    ///
+    /// # Errors
+    ///
+    /// The target does not say which part of its provider it is.
+    fn place(&self, target: &Target, known: Option<&Provider>) -> Result<(String, String), String> {
         let destination = target.destination();
+        let home = || match known {
+            Some(known) => {
+                let site = destination.site().cloned().unwrap_or_default();
+                known
+                    .base_url_at(site.region.as_deref(), site.project.as_deref())
+                    .map_err(|missing| missing.to_string())
+            }
+            None => Ok(String::new()),
+        };
         let elsewhere = destination
             .provider()
-            .and_then(|name| self.provider_base_urls.get(name))
-            .map(|url| elsewhere(url, known));
-        let base = elsewhere
-            .or_else(|| destination.base_url())
-            .or_else(|| known.map(|known| known.base_url.to_owned()))
-            .unwrap_or_default();
+            .and_then(|name| self.provider_base_urls.get(name));
+        let base = match (elsewhere, destination.base_url()) {
+            (Some(url), _) => elsewhere_than(&home().unwrap_or_default(), url),
+            (None, Some(url)) => url,
+            (None, None) => home()?,
+        };
         let path = target
             .path()
             .map(str::to_owned)
@@ -80,7 +126,7 @@ impl Compiler {
                 Some(known) => known.chat_path.to_owned(),
                 None => "/v1/chat/completions".to_owned(),
             });
-        (base, path)
+        Ok((base, path))
     }
 
     fn meters(&self, place: &Place<'_>) -> Arc<TargetMeters> {
@@ -115,7 +161,7 @@ impl Compile for Compiler {
     fn compile(&self, place: &Place<'_>) -> Result<Endpoint, String> {
         let target = place.target;
         let known = target.destination().provider().and_then(provider);
-        let (base_url, conversation_path) = self.place(target, known);
+        let (base_url, conversation_path) = self.place(target, known)?;
         let dialect = match known {
             Some(known) => known.dialect,
             None => dialect_of_path(&conversation_path).unwrap_or(Dialect::OpenAiChat),
@@ -153,6 +199,11 @@ impl Compile for Compiler {
             conversation_uri,
             query: shown.query,
             body_field: shown.body_field,
+            signer: self.signer(target, known)?,
+            api_version: target
+                .destination()
+                .site()
+                .and_then(|site| site.api_version.clone()),
             headers,
         })
     }
@@ -193,7 +244,8 @@ impl Shown {
                 ParamLocation::Query => shown.query = Some(query_parameter(name, secret)),
                 ParamLocation::Body => shown.body_field = Some(json_field(name, secret)),
             },
-            (None, _) | (_, None) => {}
+            // Each request is signed with it.
+            (Some(Credentials::Aws { .. }), _) | (None, _) | (_, None) => {}
         }
         Ok(shown)
     }
@@ -211,12 +263,11 @@ impl Shown {
 
 /// Where a named provider is sent instead of home. A URL without a path takes the place of the
 /// provider's host alone: what listens there answers under the provider's own paths.
-fn elsewhere(url: &str, known: Option<&Provider>) -> String {
+fn elsewhere_than(home: &str, url: &str) -> String {
     let has_path = url.parse::<Uri>().is_ok_and(|uri| uri.path() != "/");
-    let own = known.and_then(|known| known.base_url.parse::<Uri>().ok());
-    match own {
-        Some(own) if !has_path => join_url_path(url, own.path()),
-        Some(_) | None => url.to_owned(),
+    match home.parse::<Uri>() {
+        Ok(own) if !has_path => join_url_path(url, own.path()),
+        Ok(_) | Err(_) => url.to_owned(),
     }
 }
 
@@ -271,7 +322,12 @@ fn probe(
             .map_err(|_| format!("{method} is not an HTTP method"))?,
         uri: url(checks.path.as_deref().unwrap_or(default_path))?,
         headers,
-        expected: checks.expected_statuses,
+        expected: match (known, &checks.path) {
+            (Some(known), None) if checks.expected_statuses.is_empty() => {
+                vec![known.probe.status]
+            }
+            _ => checks.expected_statuses,
+        },
     })
 }
 

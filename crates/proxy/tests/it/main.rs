@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod caller;
 #[cfg(test)]
+mod clouds;
+#[cfg(test)]
 mod commit;
 #[cfg(test)]
 mod failover;

@@ -9,20 +9,21 @@ use crate::neutral::{Content, Effort, Format, Reasoning, Request, Role, ToolChoi
 
 /// The settings to send.
 #[derive(Debug)]
-pub(super) struct Settings<'r> {
-    pub(super) max_tokens: u64,
-    temperature: Option<&'r str>,
-    top_p: Option<&'r RawValue>,
-    top_k: Option<&'r RawValue>,
-    stop: &'r [Text<'r>],
-    thinking: Option<ThinkingSetting>,
-    format: Option<&'r str>,
+pub(crate) struct Settings<'r> {
+    pub(crate) max_tokens: u64,
+    pub(crate) temperature: Option<&'r str>,
+    pub(crate) top_p: Option<&'r RawValue>,
+    pub(crate) top_k: Option<&'r RawValue>,
+    pub(crate) stop: &'r [Text<'r>],
+    pub(crate) thinking: Option<ThinkingSetting>,
+    /// The schema of the answer.
+    pub(crate) format: Option<&'r str>,
     /// A form of the answer that this model can only be given as a tool.
-    pub(super) format_by_tool: Option<&'r Format<'r>>,
+    pub(crate) format_by_tool: Option<&'r Format<'r>>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum ThinkingSetting {
+pub(crate) enum ThinkingSetting {
     Budget(u64),
     Adaptive(&'static str),
 }
@@ -31,8 +32,11 @@ enum ThinkingSetting {
 const MIN_BUDGET: u64 = 1_024;
 
 impl<'r> Settings<'r> {
-    pub(super) fn of(request: &'r Request<'r>, plan: &mut Plan<'_>) -> Result<Self, EncodeError> {
-        let abilities = Abilities::of(plan.to.model);
+    pub(crate) fn of(
+        request: &'r Request<'r>,
+        abilities: Abilities,
+        plan: &mut Plan<'_>,
+    ) -> Result<Self, EncodeError> {
         let mut settings = Self {
             max_tokens: request
                 .max_tokens
@@ -144,22 +148,7 @@ impl<'r> Settings<'r> {
                 }
             });
         }
-        let mut effort = None;
-        match self.thinking {
-            None => {}
-            Some(ThinkingSetting::Budget(tokens)) => {
-                out.key("thinking").object(|out| {
-                    out.key("type").str("enabled");
-                    out.key("budget_tokens").number(tokens);
-                });
-            }
-            Some(ThinkingSetting::Adaptive(name)) => {
-                out.key("thinking").object(|out| {
-                    out.key("type").str("adaptive");
-                });
-                effort = Some(name);
-            }
-        }
+        let effort = self.thinking.and_then(|thinking| thinking.write(out));
         if effort.is_none() && self.format.is_none() {
             return;
         }
@@ -174,6 +163,24 @@ impl<'r> Settings<'r> {
                 });
             }
         });
+    }
+}
+
+impl ThinkingSetting {
+    /// Writes `thinking`, and returns the effort that goes elsewhere.
+    pub(crate) fn write(self, out: &mut Writer) -> Option<&'static str> {
+        let mut effort = None;
+        out.key("thinking").object(|out| match self {
+            Self::Budget(tokens) => {
+                out.key("type").str("enabled");
+                out.key("budget_tokens").number(tokens);
+            }
+            Self::Adaptive(name) => {
+                out.key("type").str("adaptive");
+                effort = Some(name);
+            }
+        });
+        effort
     }
 }
 

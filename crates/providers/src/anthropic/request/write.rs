@@ -2,6 +2,7 @@
 
 use super::settings::Settings;
 use super::write_content::{write_system, write_turn};
+use crate::anthropic::abilities::Abilities;
 use crate::exchange::{EncodeError, Plan};
 use crate::json::{Text, Writer};
 use crate::neutral::group::{Group, grouped};
@@ -19,7 +20,8 @@ pub(crate) fn write_request(
     for name in &request.unknown {
         plan.dropped.note(name);
     }
-    let settings = Settings::of(request, plan)?;
+    let abilities = Abilities::of(plan.to.model);
+    let settings = Settings::of(request, abilities, plan)?;
     let turns = messages(request);
     if turns.is_empty() {
         return Err(EncodeError::new(
@@ -30,7 +32,10 @@ pub(crate) fn write_request(
     let mut out = Writer::with_capacity(1024);
     let mut fault = Ok(());
     out.object(|out| {
-        out.key("model").str(plan.to.model);
+        match plan.to.quirks.version_in_body {
+            Some(version) => out.key("anthropic_version").str(version),
+            None => out.key("model").str(plan.to.model),
+        };
         out.key("max_tokens").number(settings.max_tokens);
         write_system(request, out);
         out.key("messages").array(|out| {
@@ -68,15 +73,7 @@ pub(crate) fn write_request(
 /// first, and without empty text and unsigned thinking.
 fn messages<'g, 'a>(request: &'g Request<'a>) -> Vec<Group<'g, 'a>> {
     let mut groups = grouped(request, is_sendable);
-    for group in &mut groups {
-        // Stable: only what must lead moves to the front.
-        group.blocks.sort_by_key(|block| {
-            !matches!(
-                block.content,
-                Content::ToolResult { .. } | Content::Thinking { .. } | Content::Redacted(_)
-            )
-        });
-    }
+    groups.iter_mut().for_each(Group::lead_with_results);
     groups
 }
 

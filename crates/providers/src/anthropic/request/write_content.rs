@@ -9,6 +9,9 @@ use crate::neutral::{Block, Content, Format, Input, Request, Role, Source};
 /// The pictures Anthropic takes.
 const IMAGES: [&str; 4] = ["image/jpeg", "image/png", "image/gif", "image/webp"];
 
+/// What stands in for a setting of "any JSON object", which the dialect lacks.
+pub(crate) const JSON_ONLY: &str = "Answer with one JSON object and nothing before or after it.";
+
 const PDF: &str = "application/pdf";
 
 /// Writes what the system says, wherever it stood, one block each.
@@ -41,8 +44,7 @@ pub(super) fn write_system(request: &Request<'_>, out: &mut Writer) {
             // The dialect has no setting for "any JSON object".
             out.object(|out| {
                 out.key("type").str("text");
-                out.key("text")
-                    .str("Answer with one JSON object and nothing before or after it.");
+                out.key("text").str(JSON_ONLY);
             });
         }
     });

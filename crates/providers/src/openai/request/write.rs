@@ -211,7 +211,8 @@ fn write_tools(request: &Request<'_>, plan: &mut Plan<'_>, out: &mut Writer) {
     }
 }
 
-fn write_tool(tool: &Tool<'_>, plan: &mut Plan<'_>, out: &mut Writer) {
+/// Writes a tool as the function it is.
+pub(crate) fn write_tool(tool: &Tool<'_>, plan: &mut Plan<'_>, out: &mut Writer) {
     out.object(|out| {
         out.key("type").str("function");
         out.key("function").object(|out| {
@@ -225,7 +226,8 @@ fn write_tool(tool: &Tool<'_>, plan: &mut Plan<'_>, out: &mut Writer) {
                     .key("parameters")
                     .verbatim(r#"{"type":"object","properties":{}}"#),
             };
-            if let Some(strict) = tool.strict {
+            let takes_strict = !plan.to.quirks.refused.contains(&"strict");
+            if let Some(strict) = tool.strict.filter(|_| takes_strict) {
                 out.key("strict").bool(strict);
             }
         });

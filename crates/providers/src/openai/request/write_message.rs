@@ -10,7 +10,7 @@ use crate::table::{DeveloperRole, TextParts};
 
 /// Writes one turn: one message, or, where the user gives results of tools, one for each result
 /// and one for the rest.
-pub(super) fn write_turn(
+pub(crate) fn write_turn(
     turn: &Turn<'_>,
     plan: &mut Plan<'_>,
     out: &mut Writer,

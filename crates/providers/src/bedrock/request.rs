@@ -1,0 +1,8 @@
+//! Requests.
+
+mod settings;
+mod write;
+mod write_content;
+mod write_tools;
+
+pub(crate) use write::write_request;
