@@ -70,6 +70,7 @@ pub use rule::{HostHandling, PathHandling, Rule};
 pub use rule_set::{Indistinct, RuleSet};
 pub use secret::Secret;
 pub use service::{Service, ServiceTo};
+pub use span::read as read_span;
 pub use stream::{Commit, Streaming};
 pub use target::{Target, TargetState};
 pub use upstream::{ModelFallback, Upstream};

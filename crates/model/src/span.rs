@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// Reads a span above zero and up to [`LONGEST`].
-pub(crate) fn read(value: &Value) -> Option<Duration> {
+/// Reads a span as documents write it, a number of seconds or a text such as `1m30s`; `None` when it
+/// is not from 1 ms to 24 h.
+pub fn read(value: &Value) -> Option<Duration> {
     let span = match value {
         Value::Number(number) => Duration::try_from_secs_f64(number.as_f64()?).ok()?,
         Value::String(text) => parse(text.trim())?,
