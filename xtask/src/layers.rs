@@ -102,7 +102,7 @@ const TABLE: &[Row] = &[
     },
     Row {
         name: TESTKIT,
-        layer: "dev",
+        layer: "2",
         may_use: &[MODEL, PROVIDERS],
         tests_may_use: &[],
     },
@@ -116,11 +116,11 @@ const TABLE: &[Row] = &[
     },
     Row {
         name: OPERATOR,
-        layer: "3",
+        layer: "4",
         may_use: &[
-            HEALTH, BALANCER, MODEL, PROVIDERS, STORE, REGISTRY, TELEMETRY, ADMIN,
+            HEALTH, BALANCER, MODEL, PROVIDERS, STORE, REGISTRY, TELEMETRY, ADMIN, TESTKIT, SERVER,
         ],
-        tests_may_use: &[TESTKIT, PROXY, SERVER],
+        tests_may_use: &[],
     },
     Row {
         name: "examples",

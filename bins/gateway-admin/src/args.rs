@@ -1,5 +1,7 @@
 //! What the command line says.
 
+mod rehearse;
+
 use std::{fs, path::PathBuf};
 
 use ai_gateway_model::Secret;
@@ -7,6 +9,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use url::Url;
 
 use crate::{failure::Failure, noun::Noun};
+
+pub(crate) use rehearse::{Clients, Rehearse};
 
 /// Looks after a running AI gateway: what it is configured to do, and how its targets are.
 #[derive(Debug, Parser)]
@@ -133,6 +137,9 @@ pub(crate) enum Command {
     /// Take targets out at once.
     #[command(after_help = "Example:\n  gateway-admin disable chat/openai-0 chat/anthropic-1")]
     Disable(Targets),
+    /// Rehearse an outage of an upstream's targets: on a copy, with stand-ins for the providers.
+    #[command(after_help = rehearse::notes(), after_long_help = rehearse::long_notes())]
+    Rehearse(Rehearse),
     /// Serve the Admin API alone, on a store that no server uses.
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(Serve),

@@ -16,7 +16,7 @@ use crate::{
     args::{Command, Format, Watch},
     failure::Failure,
     noun::Noun,
-    output,
+    output, rehearsal,
     session::{Session, text},
 };
 
@@ -32,6 +32,7 @@ pub(crate) async fn run(session: &Session, command: Command) -> Result<(), Failu
         Command::Drain(drain) => targets::drain(session, &drain).await,
         Command::Enable(these) => targets::enable(session, &these).await,
         Command::Disable(these) => targets::disable(session, &these).await,
+        Command::Rehearse(rehearse) => rehearsal::run(session, &rehearse).await,
         Command::Serve(_) => Err(Failure::Usage {
             message: "serve talks to no gateway".to_owned(),
         }),

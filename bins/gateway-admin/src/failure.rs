@@ -51,6 +51,9 @@ pub(crate) enum Failure {
     /// `serve` cannot use what it was given.
     #[error("{message}")]
     Serve { message: String },
+    /// A rehearsal could not be played, or did not come out as it was required to.
+    #[error("{message}")]
+    Rehearsal { message: String },
 }
 
 impl Failure {
@@ -66,7 +69,8 @@ impl Failure {
             | Self::Declined
             | Self::Output(_)
             | Self::Store(_)
-            | Self::Serve { .. } => 1,
+            | Self::Serve { .. }
+            | Self::Rehearsal { .. } => 1,
         }
     }
 

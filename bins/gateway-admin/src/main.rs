@@ -7,8 +7,10 @@ mod documents;
 mod failure;
 mod noun;
 mod output;
+mod rehearsal;
 mod serve;
 mod session;
+mod signals;
 mod tables;
 mod times;
 

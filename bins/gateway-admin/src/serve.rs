@@ -13,16 +13,14 @@ use ai_gateway_telemetry::{
     logs::{self, LogFormat, LogSettings},
 };
 use directories::ProjectDirs;
-use tokio::{
-    net::TcpListener,
-    signal::unix::{Signal, SignalKind, signal},
-};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::Serve,
     failure::{Failure, chain},
     output,
+    signals::Signals,
 };
 use standby::Standby;
 
@@ -100,28 +98,6 @@ fn announce(address: SocketAddr, data_dir: &std::path::Path, store: &Store) -> R
     output::message(&format!("store: {}", data_dir.display()));
     // On standard output, for whoever started it with port 0.
     output::data(&format!("Admin API: http://{address}"))
-}
-
-/// The signals that tell the process to stop.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
 }
 
 /// How long calls under way may take after the signal to stop.

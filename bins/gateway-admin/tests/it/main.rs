@@ -9,4 +9,6 @@ mod kit;
 #[cfg(test)]
 mod objects;
 #[cfg(test)]
+mod rehearse;
+#[cfg(test)]
 mod serve;
