@@ -133,6 +133,7 @@ mod error;
 mod event;
 #[cfg(feature = "http")]
 mod http_class;
+mod lane;
 mod lease;
 #[cfg(feature = "http")]
 mod leased_body;

@@ -2,26 +2,45 @@
 //!
 //! Both walk a cycle made beforehand ([`crate::schedule`]); for `round-robin` all weights are one.
 //! Laws: over a cycle each target is picked exactly as often as it weighs; at any time each is
-//! within one pick of its due; of `n` equal targets any `n` picks in a row are different.
+//! within one pick of its due; of `n` equal targets any `n` picks in a row are different. So it is
+//! for one thread, and for several that do not pick in the same few nanoseconds; those that do take
+//! turns by the block, and then each target is within one pick, and two for each thread, of its due.
 
 use super::Pool;
+use crate::schedule::Rotation;
 
 #[inline]
 pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
     let Some(rotation) = &pool.tier.rotation else {
         return pool.first_open();
     };
-    let place = rotation.take();
+    if let Some(place) = rotation.take_own() {
+        return at(pool, rotation, place);
+    }
+    // The look at the target falls between looking at the turn and taking it: so that one need not
+    // wait for the other, and that a thread notices if another takes turns at the same time.
+    let turn = rotation.look();
+    let chosen = rotation.at(turn.place);
+    let chosen = chosen.filter(|&target| pool.is_open(target));
+    match rotation.take(turn) {
+        Ok(()) if chosen.is_some() => chosen,
+        Ok(()) => next_open(pool, rotation, turn.place),
+        Err(place) => at(pool, rotation, place),
+    }
+}
+
+/// The target whose turn is at `place`, or whoever comes next.
+#[inline(never)]
+fn at(pool: &Pool<'_>, rotation: &Rotation, place: usize) -> Option<usize> {
     match rotation.at(place) {
         Some(target) if pool.is_open(target) => Some(target),
-        Some(_) | None => next_open(pool, place),
+        Some(_) | None => next_open(pool, rotation, place),
     }
 }
 
 /// Passes the turn on to whoever comes next in the cycle and is open.
 #[cold]
-fn next_open(pool: &Pool<'_>, place: usize) -> Option<usize> {
-    let rotation = pool.tier.rotation.as_ref()?;
+fn next_open(pool: &Pool<'_>, rotation: &Rotation, place: usize) -> Option<usize> {
     let ahead = rotation.len().min(LOOK_AHEAD);
     (1..=ahead)
         .filter_map(|step| rotation.at(place + step))
