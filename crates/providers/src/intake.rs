@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::dialect::Surface;
 use crate::gemini;
-use crate::json::{FieldName, Object, Sort, Text, place};
+use crate::json::{FieldName, Object, Sort, Text, fields, place};
 
 /// What routing needs to know of a request.
 ///
@@ -150,23 +150,35 @@ impl Intake {
                 column: before.len() - line_start + 1,
             }
         })?;
-        let routing: Routing<'_> =
-            serde_json::from_str(text).map_err(|fault| not_read(text, &fault))?;
+        let routing = match Routing::scan(text) {
+            Some(routing) => routing,
+            None => serde_json::from_str(text).map_err(|fault| not_read(text, &fault))?,
+        };
         if let Some(field) = routing.duplicate {
             return Err(IntakeError::Duplicate { field });
         }
-        let model = string(routing.model, "model")?.filter(|model| !model.is_empty());
-        let stream = boolean(routing.stream, "stream")?.unwrap_or(false);
-        let options = match routing.stream_options {
-            None => None,
-            Some(raw) => {
-                Some(Object::of(raw).ok_or_else(|| wrong(raw, "stream_options", "an object"))?)
-            }
-        };
-        let include_usage = match options {
+        let model = routing
+            .model
+            .given()
+            .map(|value| string(value, "model"))
+            .transpose()?
+            .filter(|model| !model.is_empty());
+        let stream = routing
+            .stream
+            .given()
+            .map(|value| boolean(value, "stream"))
+            .transpose()?
+            .unwrap_or(false);
+        let include_usage = match routing.stream_options.given() {
             None => false,
-            Some(options) => boolean(options.get("include_usage"), "stream_options.include_usage")?
-                .unwrap_or(false),
+            Some(value) => {
+                let options: Object<'_> = serde_json::from_str(value)
+                    .map_err(|_| wrong(value, "stream_options", "an object"))?;
+                match options.get("include_usage") {
+                    None => false,
+                    Some(raw) => boolean(raw.get(), "stream_options.include_usage")?,
+                }
+            }
         };
         let brace = memchr::memchr(b'{', body).map_or(0, |at| at + 1);
         Ok(Self {
@@ -174,10 +186,8 @@ impl Intake {
             model: model.map(Cow::into_owned),
             stream: stream || surface == Surface::StreamGenerateContent,
             include_usage,
-            model_at: routing.model_written.map(|raw| place(text, raw.get())),
-            stream_options_at: routing
-                .stream_options_written
-                .map(|raw| place(text, raw.get())),
+            model_at: routing.model.0.map(|value| place(text, value)),
+            stream_options_at: routing.stream_options.0.map(|value| place(text, value)),
             opening: Opening {
                 at: brace,
                 is_empty: routing.is_empty,
@@ -198,42 +208,77 @@ fn not_read(text: &str, fault: &serde_json::Error) -> IntakeError {
     }
 }
 
-fn wrong(raw: &RawValue, field: &'static str, expected: &'static str) -> IntakeError {
+fn wrong(value: &str, field: &'static str, expected: &'static str) -> IntakeError {
     IntakeError::WrongType {
         field,
         expected,
-        found: Sort::of(raw).name(),
+        found: Sort::of_written(value).name(),
     }
 }
 
-fn string<'a>(
-    raw: Option<&'a RawValue>,
-    field: &'static str,
-) -> Result<Option<Cow<'a, str>>, IntakeError> {
-    raw.map(|raw| {
-        Text::of(raw)
-            .map(Text::into_decoded)
-            .ok_or_else(|| wrong(raw, field, "a string"))
-    })
-    .transpose()
+fn string<'a>(value: &'a str, field: &'static str) -> Result<Cow<'a, str>, IntakeError> {
+    match Text::of_written(value) {
+        Some(text) => Ok(text.into_decoded()),
+        None => Err(wrong(value, field, "a string")),
+    }
 }
 
-fn boolean(raw: Option<&RawValue>, field: &'static str) -> Result<Option<bool>, IntakeError> {
-    raw.map(|raw| serde_json::from_str(raw.get()).map_err(|_| wrong(raw, field, "a boolean")))
-        .transpose()
+fn boolean(value: &str, field: &'static str) -> Result<bool, IntakeError> {
+    match value {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err(wrong(value, field, "a boolean")),
+    }
 }
 
-/// The fields of a body that decide on its way. Those that are `null` count as absent, and
-/// `…_written` still says where they stand.
+/// The fields of a body that decide on its way, as written. Those that are `null` count as absent,
+/// and still say where they stand.
 #[derive(Default)]
 struct Routing<'a> {
-    model: Option<&'a RawValue>,
-    model_written: Option<&'a RawValue>,
-    stream: Option<&'a RawValue>,
-    stream_options: Option<&'a RawValue>,
-    stream_options_written: Option<&'a RawValue>,
+    model: Written<'a>,
+    stream: Written<'a>,
+    stream_options: Written<'a>,
     duplicate: Option<&'static str>,
     is_empty: bool,
+}
+
+/// A field's value as it stands in the body.
+#[derive(Default)]
+struct Written<'a>(Option<&'a str>);
+
+impl<'a> Written<'a> {
+    fn given(&self) -> Option<&'a str> {
+        self.0.filter(|value| *value != "null")
+    }
+}
+
+impl<'a> Routing<'a> {
+    fn new() -> Self {
+        Self {
+            is_empty: true,
+            ..Self::default()
+        }
+    }
+
+    /// Reads `text` where the scan takes it.
+    fn scan(text: &'a str) -> Option<Self> {
+        let mut routing = Self::new();
+        fields(text, |name, value| routing.note(name, value))?;
+        Some(routing)
+    }
+
+    fn note(&mut self, name: &str, value: &'a str) {
+        self.is_empty = false;
+        let (slot, field) = match name {
+            "model" => (&mut self.model, "model"),
+            "stream" => (&mut self.stream, "stream"),
+            "stream_options" => (&mut self.stream_options, "stream_options"),
+            _ => return,
+        };
+        if slot.0.replace(value).is_some() {
+            self.duplicate = Some(field);
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Routing<'de> {
@@ -252,27 +297,10 @@ impl<'de> Visitor<'de> for RoutingVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut routing = Routing {
-            is_empty: true,
-            ..Routing::default()
-        };
-        let mut stream_written = None;
+        let mut routing = Routing::new();
         while let Some((FieldName(name), raw)) = map.next_entry::<FieldName<'_>, &RawValue>()? {
-            routing.is_empty = false;
-            let (slot, field) = match name.as_ref() {
-                "model" => (&mut routing.model_written, "model"),
-                "stream" => (&mut stream_written, "stream"),
-                "stream_options" => (&mut routing.stream_options_written, "stream_options"),
-                _ => continue,
-            };
-            if slot.replace(raw).is_some() {
-                routing.duplicate = Some(field);
-            }
+            routing.note(&name, raw.get());
         }
-        let given = |raw: &&RawValue| Sort::of(raw) != Sort::Null;
-        routing.model = routing.model_written.filter(given);
-        routing.stream = stream_written.filter(given);
-        routing.stream_options = routing.stream_options_written.filter(given);
         Ok(routing)
     }
 }

@@ -5,11 +5,13 @@
 //! digits, objects their order.
 
 mod object;
+mod scan;
 mod shape;
 mod text;
 mod writer;
 
 pub(crate) use object::{Body, FieldName, Object, items, objects, parse_raw};
+pub(crate) use scan::{Slices, fields};
 pub(crate) use shape::Shape;
 pub(crate) use text::Text;
 pub(crate) use writer::Writer;
@@ -38,7 +40,12 @@ pub(crate) enum Sort {
 impl Sort {
     /// Tells the sort from the first byte, which for valid JSON decides it.
     pub(crate) fn of(raw: &RawValue) -> Self {
-        match raw.get().as_bytes().first() {
+        Self::of_written(raw.get())
+    }
+
+    /// As [`of`](Self::of), of a value as it stands in valid JSON.
+    pub(crate) fn of_written(value: &str) -> Self {
+        match value.as_bytes().first() {
             Some(b'"') => Self::String,
             Some(b'{') => Self::Object,
             Some(b'[') => Self::Array,

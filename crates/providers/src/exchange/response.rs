@@ -6,7 +6,7 @@ use crate::dialect::{Dialect, Surface};
 use crate::error::ErrorBody;
 use crate::exchange::Exchange;
 use crate::fault::{FaultClass, classify_event};
-use crate::json::{Object, parse_raw};
+use crate::json::{Object, Slices, parse_raw};
 use crate::neutral::{Answer, Content, Input, Stop};
 use crate::usage::Usage;
 use crate::{anthropic, bedrock, cohere, gemini, openai, responses};
@@ -58,6 +58,13 @@ impl ResponseFault {
 
 pub(super) fn bring_back(exchange: &Exchange, body: Bytes) -> Result<Response, ResponseFault> {
     let text = std::str::from_utf8(&body).map_err(|_| not_json(&body))?;
+    if exchange.passes_through()
+        && let Some(answer) = Slices::read(text)
+        && !reports_error(&answer)
+    {
+        let usage = check(exchange.surface, &answer)?;
+        return Ok(Response { body, usage });
+    }
     let answer: Object<'_> = serde_json::from_str(text).map_err(|_| match parse_raw(text) {
         // Some wrap their errors once more.
         Some(_) if ErrorBody::read(&body).is_some() => reported(exchange.target, &body),
@@ -70,7 +77,8 @@ pub(super) fn bring_back(exchange: &Exchange, body: Bytes) -> Result<Response, R
         return Err(reported(exchange.target, &body));
     }
     if exchange.passes_through() {
-        let usage = check(exchange.surface, &answer)?;
+        let slices = answer.iter().map(|(name, raw)| (name, raw.get()));
+        let usage = check(exchange.surface, &slices.collect())?;
         return Ok(Response { body, usage });
     }
     let mut answer = match exchange.target {
@@ -96,13 +104,22 @@ pub(super) fn bring_back(exchange: &Exchange, body: Bytes) -> Result<Response, R
     })
 }
 
+/// Whether an answer is an error, or may be one: what is sure is for the caller to find out.
+fn reports_error(answer: &Slices<'_>) -> bool {
+    answer.get("error").is_some()
+        || answer
+            .get("type")
+            .is_some_and(|kind| kind == "\"error\"" || kind.contains('\\'))
+}
+
 /// Checks an answer that passes through to be one, and reads its usage.
-fn check(surface: Surface, answer: &Object<'_>) -> Result<Usage, ResponseFault> {
+fn check(surface: Surface, answer: &Slices<'_>) -> Result<Usage, ResponseFault> {
     let has = |missing: &'static str| match answer.get(missing) {
         Some(_) => Ok(()),
         None => Err(ResponseFault::Malformed { missing }),
     };
-    let usage = answer.object("usage");
+    let object = |name| -> Option<Object<'_>> { serde_json::from_str(answer.get(name)?).ok() };
+    let usage = object("usage");
     match surface {
         Surface::ChatCompletions | Surface::Completions => has("choices")?,
         Surface::Embeddings => has("data")?,
@@ -114,7 +131,7 @@ fn check(surface: Surface, answer: &Object<'_>) -> Result<Usage, ResponseFault> 
             if answer.get("promptFeedback").is_none() {
                 has("candidates")?;
             }
-            let usage = answer.object("usageMetadata");
+            let usage = object("usageMetadata");
             return Ok(usage.map_or_else(Usage::default, |usage| gemini::read_usage(&usage)));
         }
         Surface::Responses => {

@@ -15,7 +15,12 @@ pub(crate) struct Text<'a>(Cow<'a, str>);
 impl<'a> Text<'a> {
     /// Takes `raw` when it is a string.
     pub(crate) fn of(raw: &'a RawValue) -> Option<Self> {
-        (Sort::of(raw) == Sort::String).then(|| Self(Cow::Borrowed(raw.get())))
+        Self::of_written(raw.get())
+    }
+
+    /// As [`of`](Self::of), of a value as it stands in valid JSON.
+    pub(crate) fn of_written(value: &'a str) -> Option<Self> {
+        (Sort::of_written(value) == Sort::String).then_some(Self(Cow::Borrowed(value)))
     }
 
     /// Takes a literal that was seen to be one, quotes included; `None` for one without content.
