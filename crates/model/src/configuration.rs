@@ -3,6 +3,7 @@
 mod check;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap},
     sync::Arc,
 };
@@ -26,8 +27,16 @@ struct Contents {
     entries: BTreeMap<(Kind, Uuid), Entry>,
     gateways: BTreeMap<Uuid, Arc<Tenant>>,
     names: HashMap<FullName, Uuid>,
-    keys: HashMap<KeyHash, (Uuid, Arc<Key>)>,
+    keys: Index<KeyHash, (Uuid, Arc<Key>)>,
+    services: Index<Uuid, Arc<Service>>,
+    hosts: Index<String, Arc<Gateway>>,
+    subdomains: Index<String, Arc<Gateway>>,
+    default: Option<Arc<Gateway>>,
 }
+
+/// What a request is looked up in. Its keys are the operator's: a client chooses what it asks for and
+/// not what is there, so that a hash made for speed is safe.
+pub(crate) type Index<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// An object's kind, its gateway and its name.
 type FullName = (Kind, Option<Uuid>, String);
@@ -181,18 +190,15 @@ impl Configuration {
     /// Finds the gateway that a host name (without port) belongs to: one that lists it, else the
     /// one whose subdomain it is under `base_domain`.
     pub fn gateway_for_host(&self, host: &str, base_domain: &str) -> Option<&Arc<Gateway>> {
-        let host = host.to_ascii_lowercase();
-        let base = base_domain.to_ascii_lowercase();
-        let label = host
-            .strip_suffix(&base)
-            .and_then(|label| label.strip_suffix('.'));
-        self.gateways()
-            .find(|gateway| gateway.hosts().contains(&host))
-            .or_else(|| {
-                let label = label?;
-                self.gateways()
-                    .find(|gateway| gateway.subdomain().as_deref() == Some(label))
-            })
+        let host = match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(host.to_ascii_lowercase()),
+            false => Cow::Borrowed(host),
+        };
+        self.0.hosts.get(&*host).or_else(|| {
+            let (label, base) = host.split_once('.')?;
+            let is_below = !base_domain.is_empty() && base.eq_ignore_ascii_case(base_domain);
+            self.0.subdomains.get(label).filter(|_| is_below)
+        })
     }
 
     /// Returns the gateway that takes what no host name or key gives to another: the only one,
@@ -201,7 +207,7 @@ impl Configuration {
         let mut gateways = self.gateways();
         match (gateways.next(), gateways.next()) {
             (Some(only), None) => Some(only),
-            _ => self.gateways().find(|gateway| gateway.is_default()),
+            _ => self.0.default.as_ref(),
         }
     }
 
@@ -244,10 +250,7 @@ impl Configuration {
 
     /// Finds a service by its id, as a rule names it.
     pub fn service_by_id(&self, id: Uuid) -> Option<&Arc<Service>> {
-        match &self.0.entries.get(&(Kind::Service, id))?.object {
-            Object::Service(service) => Some(service),
-            Object::Gateway(_) | Object::Upstream(_) | Object::Rule(_) | Object::Key(_) => None,
-        }
+        self.0.services.get(&id)
     }
 
     /// Lists a gateway's rules by id, those that are not active included.

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::HashMap, sync::Arc};
 
-use crate::{HeaderMatch, PathMatch, Rule};
+use crate::{HeaderMatch, PathMatch, Rule, configuration::Index};
 
 /// The active rules of a gateway, in the order in which they are tried.
 ///
@@ -11,8 +11,8 @@ use crate::{HeaderMatch, PathMatch, Rule};
 /// still equal is tried in the order of creation.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
-    exact: HashMap<String, Vec<Arc<Rule>>>,
-    prefix: HashMap<String, Vec<Arc<Rule>>>,
+    exact: Index<String, Vec<Arc<Rule>>>,
+    prefix: Index<String, Vec<Arc<Rule>>>,
     regex: Vec<Arc<Rule>>,
 }
 

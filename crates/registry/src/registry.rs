@@ -54,18 +54,21 @@ pub struct Registry<E> {
 /// One configuration and what stands behind it; a request keeps the one it began with.
 pub struct Live<E> {
     configuration: Configuration,
-    upstreams: HashMap<Uuid, Arc<LiveUpstream<E>>>,
-    usages: HashMap<Uuid, Arc<Usage>>,
+    upstreams: ById<Arc<LiveUpstream<E>>>,
+    usages: ById<Arc<Usage>>,
     is_initial: bool,
 }
+
+/// Ids are made by the store, never by a client: a hash made for speed is safe.
+type ById<T> = HashMap<Uuid, T, foldhash::fast::RandomState>;
 
 impl<E: Send + Sync + 'static> Registry<E> {
     /// A registry with nothing live yet.
     pub fn new(compile: impl Compile<Endpoint = E>) -> Self {
         let nothing = Live {
             configuration: Configuration::empty(),
-            upstreams: HashMap::new(),
-            usages: HashMap::new(),
+            upstreams: ById::default(),
+            usages: ById::default(),
             is_initial: true,
         };
         Self {
@@ -86,8 +89,8 @@ impl<E: Send + Sync + 'static> Registry<E> {
     }
 
     fn make(&self, before: &Live<E>, configuration: &Configuration) -> (Live<E>, Vec<TargetFault>) {
-        let mut upstreams = HashMap::new();
-        let mut usages = HashMap::new();
+        let mut upstreams = ById::default();
+        let mut usages = ById::default();
         let mut faults = Vec::new();
         for gateway in configuration.gateways() {
             for upstream in configuration.live_upstreams(gateway.id()) {

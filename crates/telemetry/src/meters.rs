@@ -27,6 +27,10 @@ pub struct TargetIdentity {
     pub provider: Arc<str>,
 }
 
+/// What each request looks up. Its keys are the operator's names and the outcomes there are, none that
+/// a client makes up: a hash made for speed is safe.
+type Index<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
 /// The counters of one target.
 ///
 /// Made by [`Telemetry::target`](crate::Telemetry::target) while a configuration is compiled and kept
@@ -36,7 +40,7 @@ pub struct TargetMeters {
     identity: TargetIdentity,
     families: Arc<Families>,
     attempts: [OnceLock<Counter>; AttemptOutcome::ALL.len()],
-    models: HashMap<Arc<str>, ModelMeters>,
+    models: Index<Arc<str>, ModelMeters>,
     other: ModelMeters,
 }
 
@@ -114,7 +118,7 @@ const OTHER_MODEL: &str = "other";
 /// One target's counters for one model.
 struct ModelMeters {
     model: Arc<str>,
-    requests: RwLock<HashMap<RequestKey, Counter>>,
+    requests: RwLock<Index<RequestKey, Counter>>,
     duration: Histogram,
     first_token: Histogram,
     tokens: [Counter; 4],
@@ -152,7 +156,7 @@ impl ModelMeters {
     }
 
     fn count(&self, families: &Families, identity: &TargetIdentity, record: &RequestRecord) {
-        self.request_counter(families, identity, record).inc();
+        self.count_ended(families, identity, record);
         self.duration.observe(record.duration.as_secs_f64());
         if let Some(first_token) = record.time_to_first_token {
             self.first_token.observe(first_token.as_secs_f64());
@@ -163,25 +167,18 @@ impl ModelMeters {
         self.gen_ai.count(record.usage, record.duration);
     }
 
-    fn request_counter(
-        &self,
-        families: &Families,
-        identity: &TargetIdentity,
-        record: &RequestRecord,
-    ) -> Counter {
+    fn count_ended(&self, families: &Families, identity: &TargetIdentity, record: &RequestRecord) {
         let key = RequestKey {
             route: Arc::clone(&record.route),
             status: record.status,
             outcome: record.outcome,
         };
-        if let Some(counter) = self
-            .requests
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&key)
-        {
-            return counter.clone();
+        let requests = self.requests.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(counter) = requests.get(&key) {
+            counter.inc();
+            return;
         }
+        drop(requests);
         let labels = RequestLabels {
             model: ModelLabels {
                 identity: identity.clone(),
@@ -192,13 +189,13 @@ impl ModelMeters {
             outcome: key.outcome.as_str(),
         };
         let counter = families.requests.get_or_create_owned(&labels);
+        counter.inc();
         families.remember(identity, |series| series.requests.push(labels));
         let mut requests = self
             .requests
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        requests.insert(key, counter.clone());
-        counter
+        requests.insert(key, counter);
     }
 }
 

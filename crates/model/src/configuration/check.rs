@@ -120,6 +120,19 @@ impl Contents {
         }
     }
 
+    /// Notes where a gateway is found; no two claim the same, as has been checked.
+    fn index_hosts(&mut self, gateway: &Arc<Gateway>) {
+        for host in gateway.hosts() {
+            self.hosts.insert(host.clone(), Arc::clone(gateway));
+        }
+        if let Some(label) = gateway.subdomain() {
+            self.subdomains.insert(label, Arc::clone(gateway));
+        }
+        if gateway.is_default() {
+            self.default = Some(Arc::clone(gateway));
+        }
+    }
+
     fn index_tenants(&mut self, faults: &mut Vec<RecordFault>) {
         let mut parts: BTreeMap<Uuid, Parts> = BTreeMap::new();
         for Entry { record, object } in self.entries.values() {
@@ -135,6 +148,12 @@ impl Contents {
             }
         }
         for (id, part) in parts {
+            for service in &part.services {
+                self.services.insert(service.id(), Arc::clone(service));
+            }
+            if let Some(gateway) = &part.gateway {
+                self.index_hosts(gateway);
+            }
             for key in &part.keys {
                 if let Some(hash) = key.hash() {
                     self.keys.insert(hash, (id, Arc::clone(key)));
