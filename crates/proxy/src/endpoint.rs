@@ -144,7 +144,9 @@ impl Endpoint {
         *request.method_mut() = call.head.method.clone();
         *request.uri_mut() = self.uri(call, path);
         let headers = request.headers_mut();
-        headers.reserve(self.headers.len() + PASSED_ON.len());
+        // Once for all, since a map that grows hashes anew what it holds; the last three are the
+        // content type, and the host and the length that the connection adds.
+        headers.reserve(self.headers.len() + PASSED_ON.len() + PASSED_ON_IN_DIALECT.len() + 3);
         for name in &PASSED_ON {
             for value in call.head.headers.get_all(name) {
                 headers.append(name, value.clone());

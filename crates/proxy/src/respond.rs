@@ -37,16 +37,9 @@ pub(crate) fn head(
 ) -> http::response::Parts {
     let (mut head, ()) = Response::new(()).into_parts();
     head.status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-    for name in &PASSED_BACK {
-        for value in upstream.get_all(name) {
-            head.headers.append(name, value.clone());
-        }
-    }
+    head.headers = HeaderMap::with_capacity(USUAL_HEADERS);
     for (name, value) in upstream {
-        if PASSED_BACK_PREFIXES
-            .iter()
-            .any(|prefix| name.as_str().starts_with(prefix))
-        {
+        if is_passed_back(name) {
             head.headers.append(name, value.clone());
         }
     }
@@ -59,6 +52,13 @@ pub(crate) fn head(
     mark_served(&mut head.headers, lease, served);
     mark(&mut head.headers, story.request_id());
     head
+}
+
+fn is_passed_back(name: &HeaderName) -> bool {
+    PASSED_BACK.contains(name)
+        || PASSED_BACK_PREFIXES
+            .iter()
+            .any(|prefix| name.as_str().starts_with(prefix))
 }
 
 /// Puts head and body together.
@@ -192,7 +192,7 @@ fn mark_served(headers: &mut HeaderMap, lease: &Lease, served: &Served) {
     headers.insert(X_GATEWAY_TARGET, lease.name_header().clone());
     headers.insert(X_GATEWAY_PROVIDER, lease.provider_header().clone());
     headers.insert(X_SELECTED_PROVIDER, lease.provider_header().clone());
-    headers.insert(X_GATEWAY_ATTEMPTS, HeaderValue::from(served.attempts));
+    headers.insert(X_GATEWAY_ATTEMPTS, count(served.attempts));
     if let Ok(model) = HeaderValue::from_str(&served.model) {
         headers.insert(X_GATEWAY_MODEL, model);
     }
@@ -208,12 +208,22 @@ fn mark_served(headers: &mut HeaderMap, lease: &Lease, served: &Served) {
     }
 }
 
+/// A number as a header's value; nearly always it is one.
+fn count(number: usize) -> HeaderValue {
+    match number {
+        1 => HeaderValue::from_static("1"),
+        _ => HeaderValue::from(number),
+    }
+}
+
 /// Rounded up: whoever comes back a moment too early is sent away again.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
 const JSON: &str = "application/json";
+/// What an answer has when its target sends rate limits along: room for them from the start.
+const USUAL_HEADERS: usize = 20;
 /// The header that names a request, both ways.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
