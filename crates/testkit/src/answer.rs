@@ -15,11 +15,31 @@ pub(crate) struct Asked {
     pub(crate) tool_results: Vec<String>,
     pub(crate) images: usize,
     pub(crate) input_tokens: u64,
+    /// Those of them that are read from a cache.
+    pub(crate) cached_tokens: u64,
     pub(crate) tools: Vec<Tool>,
     pub(crate) tool_choice: ToolChoice,
     pub(crate) max_tokens: Option<u64>,
+    /// The most tools that may be called at a time.
+    pub(crate) most_calls: Option<usize>,
+    /// Whether it is to think first, and to show it.
+    pub(crate) thinking: Thinking,
     /// The schema that the answer has to follow, if it has to be JSON.
     pub(crate) json_schema: Option<Value>,
+}
+
+/// Whether an answer begins with what the model thought.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Thinking {
+    #[default]
+    None,
+    Shown,
+}
+
+impl Thinking {
+    pub(crate) fn shown_if(is_asked: bool) -> Self {
+        if is_asked { Self::Shown } else { Self::None }
+    }
 }
 
 #[derive(Debug)]
@@ -40,10 +60,26 @@ pub(crate) enum ToolChoice {
 /// The answer to a request.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Answer {
+    /// What it thought before, in pieces of one token; empty unless it was asked to.
+    pub(crate) thinking: Vec<String>,
     pub(crate) content: Content,
     pub(crate) stop: Stop,
     pub(crate) input_tokens: u64,
+    /// Those of them that were read from a cache.
+    pub(crate) cached_tokens: u64,
+    /// Tokens of the content and of the thinking.
     pub(crate) output_tokens: u64,
+}
+
+impl Answer {
+    /// What it thought, whole.
+    pub(crate) fn thoughts(&self) -> String {
+        self.thinking.concat()
+    }
+
+    pub(crate) fn thinking_tokens(&self) -> u64 {
+        self.thinking.len() as u64
+    }
 }
 
 #[derive(Debug, PartialEq)]
@@ -72,6 +108,15 @@ impl Asked {
         self.input_tokens += count_tokens(text);
     }
 
+    /// Adds instructions to what counts as input. Those with the word "cached" come from a cache, so
+    /// that a test can see how such tokens are counted.
+    pub(crate) fn count_instructions(&mut self, text: &str) {
+        self.count_input(text);
+        if text.contains("cached") {
+            self.cached_tokens += count_tokens(text);
+        }
+    }
+
     /// Answers for the stand-in called `name`, or as `say` has it.
     ///
     /// With tools on offer and no result yet it calls those that the question names, else the first.
@@ -81,17 +126,29 @@ impl Asked {
         } else {
             self.tool_calls()
         };
-        if calls.is_empty() {
-            return self.text_answer(name, say);
+        let mut answer = if calls.is_empty() {
+            self.text_answer(name, say)
+        } else {
+            self.tools_answer(calls)
+        };
+        if self.thinking == Thinking::Shown {
+            answer.thinking = pieces_of(&format!("{name} thinks about: {}", self.question));
+            answer.output_tokens += answer.thinking_tokens();
         }
+        answer
+    }
+
+    fn tools_answer(&self, calls: Vec<ToolCall>) -> Answer {
         let output_tokens = calls
             .iter()
             .map(|call| 1 + count_tokens(&call.arguments.to_string()))
             .sum();
         Answer {
+            thinking: Vec::new(),
             content: Content::Tools(calls),
             stop: Stop::Tools,
             input_tokens: self.input_tokens,
+            cached_tokens: self.cached_tokens,
             output_tokens,
         }
     }
@@ -115,9 +172,11 @@ impl Asked {
         };
         let output_tokens = pieces.len() as u64;
         Answer {
+            thinking: Vec::new(),
             content: Content::Text(pieces),
             stop,
             input_tokens: self.input_tokens,
+            cached_tokens: self.cached_tokens,
             output_tokens,
         }
     }
@@ -162,7 +221,8 @@ impl Asked {
             name: tool.name.clone(),
             arguments: sample_of(&tool.schema),
         };
-        chosen.into_iter().map(call).collect()
+        let most = self.most_calls.unwrap_or(usize::MAX);
+        chosen.into_iter().take(most).map(call).collect()
     }
 }
 
@@ -191,11 +251,17 @@ fn sample_of(schema: &Value) -> Value {
     if let Some(first) = schema.get("enum").and_then(|values| values.get(0)) {
         return first.clone();
     }
+    if let Some(only) = schema.get("const") {
+        return only.clone();
+    }
+    if let Some(first) = schema.get("anyOf").and_then(|choices| choices.get(0)) {
+        return sample_of(first);
+    }
     let kind = schema
         .get("type")
         .and_then(Value::as_str)
         .unwrap_or("object");
-    match kind {
+    match kind.to_ascii_lowercase().as_str() {
         "string" => json!("sample"),
         "integer" | "number" => schema.get("minimum").cloned().unwrap_or_else(|| json!(1)),
         "boolean" => json!(true),

@@ -5,11 +5,22 @@
     reason = "a JSON value reads as null where it lacks a member, and is set only on objects made here"
 )]
 mod anthropic;
+mod check;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a JSON value reads as null where it lacks a member, and is set only on objects made here"
+)]
+mod gemini;
 #[expect(
     clippy::indexing_slicing,
     reason = "a JSON value reads as null where it lacks a member, and is set only on objects made here"
 )]
 mod openai;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a JSON value reads as null where it lacks a member, and is set only on objects made here"
+)]
+mod responses;
 
 use http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
@@ -19,10 +30,14 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Dialect {
-    /// OpenAI: chat completions, embeddings, models.
+    /// OpenAI: chat completions, responses, embeddings, models.
     OpenAi,
     /// Anthropic: messages, token counts, models.
     Anthropic,
+    /// A server that has OpenAI's Responses API and nothing else of OpenAI's.
+    Responses,
+    /// Google's Gemini API: generateContent, plain and streamed, models.
+    Gemini,
 }
 
 impl Dialect {
@@ -31,6 +46,16 @@ impl Dialect {
         match self {
             Self::OpenAi => "openai",
             Self::Anthropic => "anthropic",
+            Self::Responses => "responses",
+            Self::Gemini => "gemini",
+        }
+    }
+
+    /// The dialect spoken at `path`: OpenAI has two.
+    pub(crate) fn at(self, path: &str) -> Self {
+        match self {
+            Self::OpenAi if path == responses::PATH => Self::Responses,
+            dialect => dialect,
         }
     }
 
@@ -45,6 +70,8 @@ impl Dialect {
                 "text-embedding-3-small",
             ],
             Self::Anthropic => &["claude-3-5-sonnet-20241022", "claude-3-5-haiku-20241022"],
+            Self::Responses => &["gpt-4o", "o4-mini"],
+            Self::Gemini => &["gemini-2.5-flash", "gemini-2.5-pro"],
         }
     }
 
@@ -52,26 +79,18 @@ impl Dialect {
         let replied = match self {
             Self::OpenAi => openai::reply(call),
             Self::Anthropic => anthropic::reply(call),
+            Self::Responses => responses::reply(call),
+            Self::Gemini => gemini::reply(call),
         };
         replied.unwrap_or_else(|refusal| self.refuse(&refusal))
     }
 
     /// The error that the provider sends with `status`, when nothing more is known.
     pub(crate) fn usual_error(self, status: u16) -> Reply {
-        let (kind, message) = match (self, status) {
-            (Self::OpenAi, 401) => ("invalid_request_error", "Incorrect API key provided."),
-            (Self::OpenAi, 429) => ("requests", "Rate limit reached for requests."),
-            (Self::OpenAi, 400..500) => ("invalid_request_error", "The request was refused."),
-            (Self::OpenAi, 503) => ("server_error", "The engine is currently overloaded."),
-            (Self::OpenAi, _) => ("server_error", "The server had an error."),
-            (Self::Anthropic, 401) => ("authentication_error", "invalid x-api-key"),
-            (Self::Anthropic, 403) => ("permission_error", "not permitted"),
-            (Self::Anthropic, 404) => ("not_found_error", "not found"),
-            (Self::Anthropic, 413) => ("request_too_large", "request too large"),
-            (Self::Anthropic, 429) => ("rate_limit_error", "rate limit reached"),
-            (Self::Anthropic, 529) => ("overloaded_error", "Overloaded"),
-            (Self::Anthropic, 400..500) => ("invalid_request_error", "the request was refused"),
-            (Self::Anthropic, _) => ("api_error", "Internal server error"),
+        let (kind, message) = match self {
+            Self::OpenAi | Self::Responses => openai::usual_error(status),
+            Self::Anthropic => anthropic::usual_error(status),
+            Self::Gemini => ("", gemini::usual_message(status)),
         };
         self.refuse(&Refusal {
             status,
@@ -87,6 +106,8 @@ impl Dialect {
         match self {
             Self::OpenAi => openai::event(&openai::error_body(kind, message, None, None)),
             Self::Anthropic => anthropic::event("error", &anthropic::error_body(kind, message)),
+            Self::Responses => responses::error_event(kind, message),
+            Self::Gemini => gemini::event(&gemini::error_body(gemini::code_of(kind), message)),
         }
     }
 
@@ -97,6 +118,10 @@ impl Dialect {
             Self::Anthropic => {
                 "event: content_block_delta\ndata: {\"type\": \"content_block_de\n\n"
             }
+            Self::Responses => {
+                "event: response.output_text.delta\ndata: {\"type\": \"response.output\n\n"
+            }
+            Self::Gemini => "data: {\"candidates\": [{\"content\": {\r\n\r\n",
         }
     }
 
@@ -105,6 +130,8 @@ impl Dialect {
         match self {
             Self::OpenAi => event.starts_with("data: [DONE]"),
             Self::Anthropic => event.starts_with("event: message_stop"),
+            Self::Responses => responses::is_last_event(event),
+            Self::Gemini => event.contains("\"finishReason\""),
         }
     }
 
@@ -117,8 +144,11 @@ impl Dialect {
             message,
         } = refusal;
         let body = match self {
-            Self::OpenAi => openai::error_body(kind, message, *code, param.as_deref()),
+            Self::OpenAi | Self::Responses => {
+                openai::error_body(kind, message, *code, param.as_deref())
+            }
             Self::Anthropic => anthropic::error_body(kind, message),
+            Self::Gemini => gemini::error_body(*status, message),
         };
         Reply::Json {
             status: *status,
@@ -131,6 +161,8 @@ impl Dialect {
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) method: &'a Method,
+    /// The path and the query.
+    pub(crate) target: &'a str,
     pub(crate) path: &'a str,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) body: &'a [u8],

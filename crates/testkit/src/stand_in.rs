@@ -65,6 +65,11 @@ impl Provider {
         Self::new(Dialect::Anthropic)
     }
 
+    /// A Gemini that takes any key, lists Gemini's usual models and serves every model.
+    pub fn gemini() -> Self {
+        Self::new(Dialect::Gemini)
+    }
+
     /// A provider of `dialect` that takes any key and serves every model.
     pub fn new(dialect: Dialect) -> Self {
         Self {
@@ -325,8 +330,10 @@ impl State {
         entry: Entry,
     ) -> Response<Script> {
         let path = received.target.split('?').next().unwrap_or_default();
-        let reply = self.dialect.reply(&Call {
+        let dialect = self.dialect.at(path);
+        let reply = dialect.reply(&Call {
             method: &received.method,
+            target: &received.target,
             path,
             headers: &received.headers,
             body: &received.body,
@@ -337,7 +344,7 @@ impl State {
             say: behaviour.say.as_deref(),
             serial: entry.index(),
         });
-        script::play(self.dialect, reply, behaviour, wire, entry)
+        script::play(dialect, reply, behaviour, wire, entry)
     }
 }
 

@@ -50,6 +50,8 @@ Examples:
 enum DialectName {
     Openai,
     Anthropic,
+    Responses,
+    Gemini,
 }
 
 #[tokio::main]
@@ -58,6 +60,8 @@ async fn main() -> io::Result<()> {
     let dialect = match arguments.dialect {
         DialectName::Openai => Dialect::OpenAi,
         DialectName::Anthropic => Dialect::Anthropic,
+        DialectName::Responses => Dialect::Responses,
+        DialectName::Gemini => Dialect::Gemini,
     };
     let mut provider = Provider::new(dialect)
         .listen(arguments.listen)

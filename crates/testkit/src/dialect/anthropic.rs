@@ -1,10 +1,15 @@
 //! Anthropic: messages, token counts, models.
 
+mod content;
+mod stream;
+
 use http::Method;
 use serde_json::{Map, Value, json};
 
+use self::content::{MessageContent, sign};
+use super::check;
 use super::{Call, Refusal, Reply, elements, header, text_of};
-use crate::answer::{Answer, Asked, Content, Stop, Tool, ToolChoice};
+use crate::answer::{Answer, Asked, Content, Stop, Thinking, Tool, ToolChoice};
 
 pub(super) fn reply(call: &Call<'_>) -> Result<Reply, Refusal> {
     check_headers(call)?;
@@ -26,6 +31,20 @@ pub(super) fn error_body(kind: &str, message: &str) -> Value {
 
 pub(super) fn event(kind: &str, data: &Value) -> String {
     format!("event: {kind}\ndata: {data}\n\n")
+}
+
+/// The type and the words of an error with `status`.
+pub(super) fn usual_error(status: u16) -> (&'static str, &'static str) {
+    match status {
+        401 => ("authentication_error", "invalid x-api-key"),
+        403 => ("permission_error", "not permitted"),
+        404 => ("not_found_error", "not found"),
+        413 => ("request_too_large", "request too large"),
+        429 => ("rate_limit_error", "rate limit reached"),
+        529 => ("overloaded_error", "Overloaded"),
+        400..500 => ("invalid_request_error", "the request was refused"),
+        _ => ("api_error", "Internal server error"),
+    }
 }
 
 fn check_headers(call: &Call<'_>) -> Result<(), Refusal> {
@@ -54,27 +73,31 @@ fn messages(call: &Call<'_>) -> Result<Reply, Refusal> {
     let answer = asked.answer(call.name, call.say);
     let id = format!("msg_standin{}", call.serial);
     if asked.is_stream {
-        return Ok(Reply::Events(message_events(&id, &asked, &answer)));
+        return Ok(Reply::Events(stream::message_events(&id, &asked, &answer)));
     }
-    let content = match &answer.content {
-        Content::Text(pieces) => json!([{"type": "text", "text": pieces.concat()}]),
-        Content::Tools(calls) => calls
-            .iter()
-            .enumerate()
-            .map(|(index, made)| {
+    let mut content = Vec::new();
+    if asked.thinking == Thinking::Shown {
+        let thoughts = answer.thoughts();
+        let signature = sign(&thoughts);
+        content.push(json!({"type": "thinking", "thinking": thoughts, "signature": signature}));
+    }
+    match &answer.content {
+        Content::Text(pieces) => content.push(json!({"type": "text", "text": pieces.concat()})),
+        Content::Tools(calls) => {
+            content.extend(calls.iter().enumerate().map(|(index, made)| {
                 json!({
                     "type": "tool_use",
                     "id": tool_id(&id, index),
                     "name": made.name,
                     "input": made.arguments,
                 })
-            })
-            .collect(),
-    };
+            }));
+        }
+    }
     let mut body = message(&id, &asked);
-    body["content"] = content;
+    body["content"] = json!(content);
     body["stop_reason"] = json!(stop_reason(answer.stop));
-    body["usage"] = usage(answer.input_tokens, answer.output_tokens);
+    body["usage"] = usage(&answer, answer.output_tokens);
     Ok(Reply::Json { status: 200, body })
 }
 
@@ -103,12 +126,25 @@ fn read_request(body: &Value) -> Result<Asked, Refusal> {
     {
         return Err(Refusal::invalid("temperature: range: 0..1"));
     }
+    let takes_one = asked.model.contains("-4-5");
+    if takes_one && !body["temperature"].is_null() && !body["top_p"].is_null() {
+        return Err(Refusal::invalid(
+            "`temperature` and `top_p` cannot both be specified for this model",
+        ));
+    }
     match &body["system"] {
         Value::Null => {}
-        Value::String(text) => asked.count_input(text),
+        Value::String(text) => asked.count_instructions(text),
         Value::Array(blocks) => {
             for block in blocks {
-                asked.count_input(text_of(block, "text"));
+                match text_of(block, "text") {
+                    text if text.trim().is_empty() => {
+                        return Err(Refusal::invalid(
+                            "system: text content blocks must be non-empty",
+                        ));
+                    }
+                    text => asked.count_instructions(text),
+                }
             }
         }
         _ => {
@@ -118,14 +154,74 @@ fn read_request(body: &Value) -> Result<Asked, Refusal> {
         }
     }
     read_tools(body, &mut asked)?;
+    read_thinking(body, &mut asked)?;
+    read_format(body, &mut asked)?;
     read_messages(&body["messages"], &mut asked)?;
     Ok(asked)
+}
+
+/// Reads how it is to think, and refuses what does not go with thinking.
+fn read_thinking(body: &Value, asked: &mut Asked) -> Result<(), Refusal> {
+    asked.thinking = match text_of(&body["thinking"], "type") {
+        "" | "disabled" => Thinking::None,
+        "adaptive" => Thinking::Shown,
+        "enabled" => {
+            let budget = body["thinking"]["budget_tokens"].as_u64().unwrap_or(0);
+            if budget < 1_024 || asked.max_tokens.is_some_and(|most| most <= budget) {
+                return Err(Refusal::invalid(
+                    "`max_tokens` must be greater than `thinking.budget_tokens`, which is 1024 at least",
+                ));
+            }
+            Thinking::Shown
+        }
+        _ => return Err(Refusal::invalid("thinking: Input tag does not match")),
+    };
+    if asked.thinking == Thinking::None {
+        return Ok(());
+    }
+    if body["temperature"]
+        .as_f64()
+        .is_some_and(|value| value < 1.0)
+        || !body["top_k"].is_null()
+    {
+        return Err(Refusal::invalid(
+            "`temperature` may only be set to 1 and `top_k` not at all when thinking is enabled",
+        ));
+    }
+    match asked.tool_choice {
+        ToolChoice::Auto | ToolChoice::None => Ok(()),
+        ToolChoice::Required | ToolChoice::Named(_) => Err(Refusal::invalid(
+            "Thinking may not be enabled when tool_choice forces tool use.",
+        )),
+    }
+}
+
+/// Reads the form that the answer is to have: only the newer models take one.
+fn read_format(body: &Value, asked: &mut Asked) -> Result<(), Refusal> {
+    let format = &body["output_config"]["format"];
+    if format.is_null() {
+        return Ok(());
+    }
+    if asked.model.contains("claude-3") {
+        return Err(Refusal::invalid(
+            "output_config.format: not supported by this model",
+        ));
+    }
+    if text_of(format, "type") != "json_schema" || !check::is_closed(&format["schema"]) {
+        return Err(Refusal::invalid(
+            "output_config.format.schema: For 'object' type, 'additionalProperties' must be \
+             explicitly set to false",
+        ));
+    }
+    asked.json_schema = Some(format["schema"].clone());
+    Ok(())
 }
 
 fn read_tools(body: &Value, asked: &mut Asked) -> Result<(), Refusal> {
     for (index, tool) in elements(&body["tools"]).iter().enumerate() {
         let name = text_of(tool, "name");
-        if name.is_empty() || text_of(&tool["input_schema"], "type") != "object" {
+        let is_named = check::is_plain_name(name, 128);
+        if !is_named || text_of(&tool["input_schema"], "type") != "object" {
             return Err(Refusal::invalid(format!(
                 "tools.{index}.custom.input_schema: Field required"
             )));
@@ -142,6 +238,9 @@ fn read_tools(body: &Value, asked: &mut Asked) -> Result<(), Refusal> {
         (choice, "tool") => ToolChoice::Named(text_of(choice, "name").to_owned()),
         _ => return Err(Refusal::invalid("tool_choice: Input tag does not match")),
     };
+    if body["tool_choice"]["disable_parallel_tool_use"] == true {
+        asked.most_calls = Some(1);
+    }
     if !body["tool_choice"].is_null() && asked.tools.is_empty() {
         return Err(Refusal::invalid(
             "tool_choice: may only be specified while providing tools",
@@ -183,6 +282,13 @@ fn read_messages(messages: &Value, asked: &mut Asked) -> Result<(), Refusal> {
                 format!("{at}: unexpected `tool_use_id` found in `tool_result` blocks: {id}");
             return Err(Refusal::invalid(message));
         }
+        if asked.thinking == Thinking::Shown
+            && !content.tool_uses.is_empty()
+            && !content.has_thought
+        {
+            let message = "Expected `thinking` or `redacted_thinking`, but found `tool_use`";
+            return Err(Refusal::invalid(format!("{at}.content.0.type: {message}")));
+        }
         content.add_to(asked, role);
         open = content.tool_uses;
     }
@@ -192,149 +298,6 @@ fn read_messages(messages: &Value, asked: &mut Asked) -> Result<(), Refusal> {
             "messages: tool_use {id} has no tool_result"
         ))),
     }
-}
-
-/// The content of one message.
-#[derive(Debug, Default)]
-struct MessageContent<'a> {
-    texts: Vec<&'a str>,
-    images: usize,
-    tool_uses: Vec<&'a str>,
-    results: Vec<(&'a str, String)>,
-}
-
-impl<'a> MessageContent<'a> {
-    fn read(content: &'a Value, role: &str, at: &str) -> Result<Self, Refusal> {
-        let mut read = Self::default();
-        let blocks = match content {
-            Value::String(text) if !text.is_empty() => {
-                read.texts.push(text);
-                return Ok(read);
-            }
-            Value::Array(blocks) if !blocks.is_empty() => blocks,
-            _ => return Err(Refusal::invalid(format!("{at}: content must be non-empty"))),
-        };
-        for (index, block) in blocks.iter().enumerate() {
-            read.add_block(block, role)
-                .map_err(|problem| Refusal::invalid(format!("{at}.content.{index}: {problem}")))?;
-        }
-        Ok(read)
-    }
-
-    fn add_block(&mut self, block: &'a Value, role: &str) -> Result<(), &'static str> {
-        match (text_of(block, "type"), role) {
-            ("text", _) => match text_of(block, "text") {
-                "" => return Err("text content blocks must be non-empty"),
-                text => self.texts.push(text),
-            },
-            ("image", "user") => {
-                check_image(&block["source"])?;
-                self.images += 1;
-            }
-            ("tool_use", "assistant") => {
-                if !block["input"].is_object() || text_of(block, "name").is_empty() {
-                    return Err("tool_use.input: Input should be a valid dictionary");
-                }
-                self.tool_uses.push(text_of(block, "id"));
-            }
-            ("tool_result", "user") => {
-                let result = match &block["content"] {
-                    Value::String(text) => text.clone(),
-                    blocks => {
-                        let texts = elements(blocks).iter().map(|block| text_of(block, "text"));
-                        texts.collect::<Vec<_>>().join(" ")
-                    }
-                };
-                self.results.push((text_of(block, "tool_use_id"), result));
-            }
-            ("document", "user") | ("thinking" | "redacted_thinking", "assistant") => {}
-            _ => return Err("Input tag found does not match any of the expected tags"),
-        }
-        Ok(())
-    }
-
-    fn add_to(&self, asked: &mut Asked, role: &str) {
-        let text = self.texts.join(" ");
-        asked.count_input(&text);
-        asked.images += self.images;
-        if role == "user" && !text.is_empty() {
-            asked.question = text;
-            asked.tool_results.clear();
-        }
-        for (_, result) in &self.results {
-            asked.count_input(result);
-            asked.tool_results.push(result.clone());
-        }
-    }
-}
-
-fn check_image(source: &Value) -> Result<(), &'static str> {
-    match text_of(source, "type") {
-        "base64" if text_of(source, "data").is_empty() => Err("image.source.data: Field required"),
-        "base64" => match text_of(source, "media_type") {
-            "image/jpeg" | "image/png" | "image/gif" | "image/webp" => Ok(()),
-            _ => Err("image.source.media_type: Input should be an image type"),
-        },
-        "url" if text_of(source, "url").starts_with("http") => Ok(()),
-        _ => Err("image.source: Input tag does not match"),
-    }
-}
-
-fn message_events(id: &str, asked: &Asked, answer: &Answer) -> Vec<String> {
-    let mut start = message(id, asked);
-    start["usage"] = usage(answer.input_tokens, 1);
-    let mut events = vec![event(
-        "message_start",
-        &json!({"type": "message_start", "message": start}),
-    )];
-    match &answer.content {
-        Content::Text(pieces) => {
-            let start = json!({"type": "text", "text": ""});
-            let delta = |piece: &String| json!({"type": "text_delta", "text": piece});
-            push_block(&mut events, 0, &start, pieces.iter().map(delta));
-        }
-        Content::Tools(calls) => {
-            for (index, made) in calls.iter().enumerate() {
-                let arguments = made.arguments.to_string();
-                let start = json!({
-                    "type": "tool_use",
-                    "id": tool_id(id, index),
-                    "name": made.name,
-                    "input": {},
-                });
-                let deltas = ["", arguments.as_str()]
-                    .map(|piece| json!({"type": "input_json_delta", "partial_json": piece}));
-                push_block(&mut events, index, &start, deltas.into_iter());
-            }
-        }
-    }
-    let end = json!({
-        "type": "message_delta",
-        "delta": {"stop_reason": stop_reason(answer.stop), "stop_sequence": null},
-        "usage": {"output_tokens": answer.output_tokens},
-    });
-    events.push(event("message_delta", &end));
-    events.push(event("message_stop", &json!({"type": "message_stop"})));
-    events
-}
-
-fn push_block(
-    events: &mut Vec<String>,
-    index: usize,
-    start: &Value,
-    deltas: impl Iterator<Item = Value>,
-) {
-    let start = json!({"type": "content_block_start", "index": index, "content_block": start});
-    events.push(event("content_block_start", &start));
-    if index == 0 {
-        events.push(event("ping", &json!({"type": "ping"})));
-    }
-    for delta in deltas {
-        let delta = json!({"type": "content_block_delta", "index": index, "delta": delta});
-        events.push(event("content_block_delta", &delta));
-    }
-    let stop = json!({"type": "content_block_stop", "index": index});
-    events.push(event("content_block_stop", &stop));
 }
 
 /// A message that says nothing yet.
@@ -362,11 +325,12 @@ fn stop_reason(stop: Stop) -> &'static str {
     }
 }
 
-fn usage(input_tokens: u64, output_tokens: u64) -> Value {
+/// Tokens that came from a cache are no input tokens here.
+fn usage(answer: &Answer, output_tokens: u64) -> Value {
     json!({
-        "input_tokens": input_tokens,
+        "input_tokens": answer.input_tokens - answer.cached_tokens,
         "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
+        "cache_read_input_tokens": answer.cached_tokens,
         "output_tokens": output_tokens,
     })
 }

@@ -1,18 +1,20 @@
 //! OpenAI: chat completions, embeddings, models.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+mod embeddings;
+mod stream;
+
 use http::Method;
 use serde_json::{Map, Value, json};
 
+use super::check;
 use super::{Call, Refusal, Reply, elements, header, text_of};
-use crate::answer::{Answer, Asked, Content, Stop, Tool, ToolCall, ToolChoice, count_tokens};
+use crate::answer::{Answer, Asked, Content, Stop, Thinking, Tool, ToolCall, ToolChoice};
 
 pub(super) fn reply(call: &Call<'_>) -> Result<Reply, Refusal> {
     check_key(call)?;
     match (call.method, call.path) {
         (&Method::POST, "/v1/chat/completions") => chat(call),
-        (&Method::POST, "/v1/embeddings") => embeddings(call),
+        (&Method::POST, "/v1/embeddings") => embeddings::embeddings(call),
         (&Method::GET, "/v1/models") => Ok(list_models(call)),
         (method, path) => Err(Refusal {
             status: 404,
@@ -34,7 +36,18 @@ pub(super) fn event(data: &Value) -> String {
     format!("data: {data}\n\n")
 }
 
-fn check_key(call: &Call<'_>) -> Result<(), Refusal> {
+/// The type and the words of an error with `status`.
+pub(super) fn usual_error(status: u16) -> (&'static str, &'static str) {
+    match status {
+        401 => ("invalid_request_error", "Incorrect API key provided."),
+        429 => ("requests", "Rate limit reached for requests."),
+        400..500 => ("invalid_request_error", "The request was refused."),
+        503 => ("server_error", "The engine is currently overloaded."),
+        _ => ("server_error", "The server had an error."),
+    }
+}
+
+pub(super) fn check_key(call: &Call<'_>) -> Result<(), Refusal> {
     let given = header(call.headers, "authorization")
         .strip_prefix("Bearer ")
         .unwrap_or("");
@@ -63,14 +76,17 @@ fn chat(call: &Call<'_>) -> Result<Reply, Refusal> {
     let answer = asked.answer(call.name, call.say);
     let id = format!("chatcmpl-standin{}", call.serial);
     if asked.is_stream {
-        return Ok(Reply::Events(chat_events(&id, &asked, &answer)));
+        return Ok(Reply::Events(stream::chat_events(&id, &asked, &answer)));
     }
-    let message = json!({
+    let mut message = json!({
         "role": "assistant",
         "content": text_content(&answer),
         "refusal": null,
         "annotations": [],
     });
+    if asked.thinking == Thinking::Shown {
+        message["reasoning_content"] = json!(answer.thoughts());
+    }
     let mut choice = json!({
         "index": 0,
         "message": message,
@@ -117,11 +133,28 @@ fn read_chat(body: &Value) -> Result<Asked, Refusal> {
         let message = "The 'stream_options' parameter is only allowed when 'stream' is enabled.";
         return Err(Refusal::about("stream_options", message));
     }
+    check_generation(body, &asked.model)?;
+    asked.thinking = Thinking::shown_if(
+        body["reasoning_effort"]
+            .as_str()
+            .is_some_and(|effort| effort != "none"),
+    );
+    if body["parallel_tool_calls"] == false {
+        asked.most_calls = Some(1);
+    }
     asked.max_tokens = body["max_completion_tokens"]
         .as_u64()
         .or(body["max_tokens"].as_u64());
     asked.json_schema = match text_of(&body["response_format"], "type") {
-        "json_schema" => Some(body["response_format"]["json_schema"]["schema"].clone()),
+        "json_schema" => {
+            let form = &body["response_format"]["json_schema"];
+            if !check::is_plain_name(text_of(form, "name"), 64) {
+                let param = "response_format.json_schema.name";
+                return Err(Refusal::about(param, format!("Invalid '{param}'.")));
+            }
+            check_strict(form, "schema", "response_format")?;
+            Some(form["schema"].clone())
+        }
         "json_object" => {
             Some(json!({"type": "object", "properties": {"answer": {"type": "string"}}}))
         }
@@ -132,16 +165,68 @@ fn read_chat(body: &Value) -> Result<Asked, Refusal> {
     Ok(asked)
 }
 
+/// Refuses what the model's generation does not know: reasoning models have other fields than older
+/// ones, and open models behind servers of their own have only the oldest.
+fn check_generation(body: &Value, model: &str) -> Result<(), Refusal> {
+    let reasons = check::reasons(model);
+    let refused: &[&str] = if reasons {
+        &[
+            "max_tokens",
+            "temperature",
+            "top_p",
+            "stop",
+            "presence_penalty",
+        ]
+    } else if model.starts_with("llama") {
+        &["max_completion_tokens", "reasoning_effort"]
+    } else {
+        &["reasoning_effort"]
+    };
+    if let Some(name) = refused.iter().find(|name| !body[**name].is_null()) {
+        let message = format!("Unsupported parameter: '{name}' is not supported with this model.");
+        return Err(Refusal {
+            code: Some("unsupported_parameter"),
+            ..Refusal::about(*name, message)
+        });
+    }
+    let messages = elements(&body["messages"]);
+    let has_developer = messages
+        .iter()
+        .any(|message| message["role"] == "developer");
+    if has_developer && model.starts_with("llama") {
+        return Err(Refusal::invalid("Unexpected role: developer"));
+    }
+    Ok(())
+}
+
+/// Holds a strict form to what makes it one.
+pub(super) fn check_strict(form: &Value, schema: &str, param: &str) -> Result<(), Refusal> {
+    let schema = &form[schema];
+    if form["strict"] != true || (check::is_closed(schema) && check::demands_all(schema)) {
+        return Ok(());
+    }
+    let name = text_of(form, "name");
+    let message = format!(
+        "Invalid schema for '{name}': 'additionalProperties' is required to be false, \
+         and 'required' to name every property."
+    );
+    Err(Refusal {
+        code: Some("invalid_json_schema"),
+        ..Refusal::about(param, message)
+    })
+}
+
 fn read_tools(body: &Value, asked: &mut Asked) -> Result<(), Refusal> {
     for (index, tool) in elements(&body["tools"]).iter().enumerate() {
         let name = text_of(&tool["function"], "name");
-        if text_of(tool, "type") != "function" || name.is_empty() {
+        if text_of(tool, "type") != "function" || !check::is_plain_name(name, 64) {
             let param = format!("tools[{index}]");
             return Err(Refusal::about(
                 &param,
                 format!("Missing required parameter in '{param}'."),
             ));
         }
+        check_strict(&tool["function"], "parameters", "tools")?;
         let schema = tool["function"]["parameters"].clone();
         asked.tools.push(Tool {
             name: name.to_owned(),
@@ -187,8 +272,15 @@ fn read_messages(messages: &Value, asked: &mut Asked) -> Result<(), Refusal> {
                            responding to each 'tool_call_id'.";
             return Err(Refusal::about(&param, message));
         }
+        if let Some(unknown) = check::unknown_member(message, MESSAGE_FIELDS) {
+            let message = format!("Additional properties are not allowed ('{unknown}').");
+            return Err(Refusal::about(&param, message));
+        }
         let (text, images) = read_content(message, role, &param)?;
-        asked.count_input(&text);
+        match role {
+            "system" | "developer" => asked.count_instructions(&text),
+            _ => asked.count_input(&text),
+        }
         asked.images += images;
         match role {
             "system" | "developer" => {}
@@ -197,10 +289,7 @@ fn read_messages(messages: &Value, asked: &mut Asked) -> Result<(), Refusal> {
                 asked.tool_results.clear();
             }
             "assistant" => {
-                open = elements(&message["tool_calls"])
-                    .iter()
-                    .map(|call| text_of(call, "id"))
-                    .collect();
+                open = read_calls(message, &text, &param)?;
             }
             "tool" => {
                 let id = text_of(message, "tool_call_id");
@@ -227,6 +316,29 @@ fn read_messages(messages: &Value, asked: &mut Asked) -> Result<(), Refusal> {
     }
 }
 
+/// The identifiers of the calls in a message of the assistant's, which says or calls something.
+fn read_calls<'a>(message: &'a Value, text: &str, param: &str) -> Result<Vec<&'a str>, Refusal> {
+    let calls = elements(&message["tool_calls"]);
+    if text.is_empty() && calls.is_empty() {
+        let message = "an assistant message must have 'content' or 'tool_calls'";
+        return Err(Refusal::about(param, message));
+    }
+    if !calls.iter().all(is_call) {
+        return Err(Refusal::about(param, "Invalid 'tool_calls'."));
+    }
+    Ok(calls.iter().map(|call| text_of(call, "id")).collect())
+}
+
+/// Whether a call of an earlier answer is as it was made: arguments that are JSON, an identifier
+/// that is not too long.
+fn is_call(call: &Value) -> bool {
+    let arguments = text_of(&call["function"], "arguments");
+    text_of(call, "type") == "function"
+        && (1..=40).contains(&text_of(call, "id").len())
+        && check::is_plain_name(text_of(&call["function"], "name"), 64)
+        && serde_json::from_str::<Map<String, Value>>(arguments).is_ok()
+}
+
 /// The text of a message and how many images it has.
 fn read_content(message: &Value, role: &str, param: &str) -> Result<(String, usize), Refusal> {
     let invalid = || {
@@ -248,7 +360,7 @@ fn read_content(message: &Value, role: &str, param: &str) -> Result<(String, usi
             "refusal" => texts.push(part["refusal"].as_str().ok_or_else(invalid)?),
             "image_url" if role == "user" => {
                 let url = text_of(&part["image_url"], "url");
-                if !(url.starts_with("data:image/") || url.starts_with("http")) {
+                if !(check::is_image_url(url) || url.starts_with("http")) {
                     return Err(Refusal::about(param, "Invalid image URL."));
                 }
                 images += 1;
@@ -258,71 +370,6 @@ fn read_content(message: &Value, role: &str, param: &str) -> Result<(String, usi
         }
     }
     Ok((texts.join(" "), images))
-}
-
-fn chat_events(id: &str, asked: &Asked, answer: &Answer) -> Vec<String> {
-    let chunk = |choices: Value, usage: Value| {
-        let mut chunk = json!({
-            "id": id,
-            "object": "chat.completion.chunk",
-            "created": CREATED,
-            "model": asked.model,
-            "service_tier": "default",
-            "system_fingerprint": "fp_standin",
-            "choices": choices,
-        });
-        if asked.wants_usage {
-            chunk["usage"] = usage;
-        }
-        event(&chunk)
-    };
-    let delta = |delta: Value, finish: Value| {
-        let choice = json!({"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish});
-        chunk(json!([choice]), Value::Null)
-    };
-    let first = json!({"role": "assistant", "content": first_content(answer), "refusal": null});
-    let mut events = vec![delta(first, Value::Null)];
-    match &answer.content {
-        Content::Text(pieces) => {
-            events.extend(
-                pieces
-                    .iter()
-                    .map(|piece| delta(json!({"content": piece}), Value::Null)),
-            );
-        }
-        Content::Tools(calls) => {
-            for (index, made) in calls.iter().enumerate() {
-                let deltas = tool_call_deltas(id, index, made);
-                let in_chunk = |call: Value| delta(json!({"tool_calls": [call]}), Value::Null);
-                events.extend(deltas.into_iter().map(in_chunk));
-            }
-        }
-    }
-    events.push(delta(json!({}), json!(finish_reason(answer.stop))));
-    if asked.wants_usage {
-        events.push(chunk(json!([]), usage(answer)));
-    }
-    events.push("data: [DONE]\n\n".to_owned());
-    events
-}
-
-/// A tool call as a stream tells it: who is called, then the arguments in two pieces.
-fn tool_call_deltas(id: &str, index: usize, made: &ToolCall) -> [Value; 3] {
-    let arguments = made.arguments.to_string();
-    let middle = (arguments.len() / 2..=arguments.len())
-        .find(|&at| arguments.is_char_boundary(at))
-        .unwrap_or(arguments.len());
-    let (front, back) = arguments.split_at(middle);
-    [
-        json!({
-            "index": index,
-            "id": format!("call_{id}_{index}"),
-            "type": "function",
-            "function": {"name": made.name, "arguments": ""},
-        }),
-        json!({"index": index, "function": {"arguments": front}}),
-        json!({"index": index, "function": {"arguments": back}}),
-    ]
 }
 
 fn tool_call(serial: usize, index: usize, made: &ToolCall) -> Value {
@@ -340,13 +387,6 @@ fn text_content(answer: &Answer) -> Option<String> {
     }
 }
 
-fn first_content(answer: &Answer) -> Option<&'static str> {
-    match answer.content {
-        Content::Text(_) => Some(""),
-        Content::Tools(_) => None,
-    }
-}
-
 fn finish_reason(stop: Stop) -> &'static str {
     match stop {
         Stop::End => "stop",
@@ -360,63 +400,12 @@ fn usage(answer: &Answer) -> Value {
         "prompt_tokens": answer.input_tokens,
         "completion_tokens": answer.output_tokens,
         "total_tokens": answer.input_tokens + answer.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": answer.cached_tokens, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": answer.thinking_tokens(), "audio_tokens": 0},
     })
 }
 
-fn embeddings(call: &Call<'_>) -> Result<Reply, Refusal> {
-    let body = Value::Object(read_object(call.body)?);
-    let model = text_of(&body, "model");
-    check_model(call, model)?;
-    let inputs: Vec<&str> = match &body["input"] {
-        Value::String(text) => vec![text],
-        Value::Array(texts) => texts.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    if inputs.is_empty() {
-        return Err(Refusal::about(
-            "input",
-            "'input' must be a string or a list of strings.",
-        ));
-    }
-    let dimensions = body["dimensions"]
-        .as_u64()
-        .and_then(|count| u8::try_from(count).ok())
-        .unwrap_or(8);
-    let as_base64 = body["encoding_format"] == "base64";
-    let data: Vec<Value> = inputs
-        .iter()
-        .enumerate()
-        .map(|(index, text)| {
-            let vector = embedding_of(text, dimensions);
-            let bytes: Vec<u8> = vector
-                .iter()
-                .flat_map(|value| value.to_le_bytes())
-                .collect();
-            let embedding = if as_base64 {
-                json!(STANDARD.encode(bytes))
-            } else {
-                json!(vector)
-            };
-            json!({"object": "embedding", "index": index, "embedding": embedding})
-        })
-        .collect();
-    let tokens: u64 = inputs.iter().map(|text| count_tokens(text)).sum();
-    let usage = json!({"prompt_tokens": tokens, "total_tokens": tokens});
-    let body = json!({"object": "list", "data": data, "model": model, "usage": usage});
-    Ok(Reply::Json { status: 200, body })
-}
-
-/// A vector that depends on the text and nothing else.
-fn embedding_of(text: &str, dimensions: u8) -> Vec<f32> {
-    let sum = text.bytes().fold(0_u8, u8::wrapping_add);
-    (0..dimensions)
-        .map(|index| f32::from(sum.wrapping_add(index)) / 256.0)
-        .collect()
-}
-
-fn list_models(call: &Call<'_>) -> Reply {
+pub(super) fn list_models(call: &Call<'_>) -> Reply {
     let entry = |id: &String| json!({"id": id, "object": "model", "created": CREATED, "owned_by": call.name});
     let data: Vec<Value> = call.models.iter().map(entry).collect();
     Reply::Json {
@@ -425,7 +414,7 @@ fn list_models(call: &Call<'_>) -> Reply {
     }
 }
 
-fn check_model(call: &Call<'_>, model: &str) -> Result<(), Refusal> {
+pub(super) fn check_model(call: &Call<'_>, model: &str) -> Result<(), Refusal> {
     if !call.refuses_other_models || call.models.iter().any(|known| known == model) {
         return Ok(());
     }
@@ -436,13 +425,13 @@ fn check_model(call: &Call<'_>, model: &str) -> Result<(), Refusal> {
     })
 }
 
-fn read_object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
+pub(super) fn read_object(body: &[u8]) -> Result<Map<String, Value>, Refusal> {
     serde_json::from_slice(body)
         .map_err(|_error| Refusal::invalid("We could not parse the JSON body of your request."))
 }
 
 /// When everything was made: a time that does not change, so that answers compare.
-const CREATED: u64 = 1_735_689_600;
+pub(super) const CREATED: u64 = 1_735_689_600;
 
 const CHAT_FIELDS: &[&str] = &[
     "audio",
@@ -479,4 +468,17 @@ const CHAT_FIELDS: &[&str] = &[
     "user",
     "verbosity",
     "web_search_options",
+];
+
+const MESSAGE_FIELDS: &[&str] = &[
+    "annotations",
+    "audio",
+    "content",
+    "function_call",
+    "name",
+    "reasoning_content",
+    "refusal",
+    "role",
+    "tool_call_id",
+    "tool_calls",
 ];

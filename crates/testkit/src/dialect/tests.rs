@@ -3,13 +3,14 @@ use serde_json::{Value, json};
 
 use super::{Call, Dialect, Reply};
 
-fn call(dialect: Dialect, path: &str, body: &Value) -> Reply {
+fn call(dialect: Dialect, target: &str, body: &Value) -> Reply {
     let mut headers = HeaderMap::new();
     headers.insert("anthropic-version", "2023-06-01".parse().unwrap());
     let body = body.to_string();
     dialect.reply(&Call {
         method: &Method::POST,
-        path,
+        target,
+        path: target.split('?').next().unwrap(),
         headers: &headers,
         body: body.as_bytes(),
         name: "here",
@@ -248,4 +249,160 @@ fn a_tool_result_is_repeated_in_the_answer() {
         text.ends_with("You said: hi The tool said: 12 degrees"),
         "{text}"
     );
+}
+
+fn responses(body: &Value) -> Reply {
+    call(Dialect::Responses, "/v1/responses", body)
+}
+
+fn gemini(body: &Value) -> Reply {
+    call(
+        Dialect::Gemini,
+        "/v1beta/models/gemini-2.5-flash:generateContent",
+        body,
+    )
+}
+
+#[test]
+fn a_stream_and_a_plain_answer_say_and_count_the_same_in_responses() {
+    let mut request = json!({"model": "gpt-4o", "input": "hello there"});
+    let plain = json_of(responses(&request));
+    request["stream"] = json!(true);
+    let events = data_of(responses(&request));
+    let pieces = events
+        .iter()
+        .filter(|event| event["type"] == "response.output_text.delta");
+    let text: String = pieces.filter_map(|event| event["delta"].as_str()).collect();
+    assert_eq!(text, plain["output"][0]["content"][0]["text"]);
+    let numbers: Vec<_> = events
+        .iter()
+        .map(|event| event["sequence_number"].as_u64().unwrap())
+        .collect();
+    assert_eq!(numbers, (0..numbers.len() as u64).collect::<Vec<_>>());
+    let last = events.last().unwrap();
+    assert_eq!(last["type"], "response.completed");
+    assert_eq!(last["response"]["usage"], plain["usage"]);
+}
+
+#[test]
+fn a_stream_and_a_plain_answer_say_and_count_the_same_in_gemini() {
+    let request = json!({"contents": [{"parts": [{"text": "hello there"}]}]});
+    let plain = json_of(gemini(&request));
+    let path = "/v1beta/models/gemini-2.5-flash:streamGenerateContent";
+    let chunks = data_of(call(Dialect::Gemini, &format!("{path}?alt=sse"), &request));
+    let text: String = chunks
+        .iter()
+        .filter_map(|chunk| chunk["candidates"][0]["content"]["parts"][0]["text"].as_str())
+        .collect();
+    assert_eq!(text, plain["candidates"][0]["content"]["parts"][0]["text"]);
+    let last = chunks.last().unwrap();
+    assert_eq!(last["candidates"][0]["finishReason"], "STOP");
+    assert_eq!(last["usageMetadata"], plain["usageMetadata"]);
+    refused(&call(Dialect::Gemini, path, &request), "alt=sse");
+}
+
+#[test]
+fn responses_refuse_what_the_real_ones_refuse() {
+    let with = |name: &str, value: Value| {
+        let mut request = json!({"model": "gpt-4o", "input": "hi"});
+        request[name] = value;
+        responses(&request)
+    };
+    refused(&with("messages", json!([])), "Unknown parameter");
+    refused(&with("max_output_tokens", json!(3)), "minimum value");
+    refused(&with("reasoning", json!({"effort": "low"})), "reasoning");
+    refused(
+        &with(
+            "input",
+            json!([{"type": "function_call_output", "call_id": "a", "output": "x"}]),
+        ),
+        "No tool call found",
+    );
+    let said = json!([{"role": "assistant", "content": [{"type": "input_text", "text": "x"}]}]);
+    refused(&with("input", said), "input_text");
+    let open = json!([{"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"}]);
+    refused(&with("input", open), "No tool output found");
+    let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+    let tool = json!([{"type": "function", "name": "f", "parameters": schema}]);
+    refused(&with("tools", tool), "additionalProperties");
+}
+
+#[test]
+fn gemini_refuses_what_the_real_one_refuses() {
+    let with = |name: &str, value: Value| {
+        let mut request = json!({"contents": [{"role": "user", "parts": [{"text": "hi"}]}]});
+        request[name] = value;
+        gemini(&request)
+    };
+    refused(&with("messages", json!([])), "Unknown name");
+    refused(&with("contents", json!([])), "contents is not specified");
+    refused(
+        &with(
+            "contents",
+            json!([{"role": "assistant", "parts": [{"text": "x"}]}]),
+        ),
+        "valid role",
+    );
+    refused(
+        &with("contents", json!([{"role": "user", "parts": []}])),
+        "must not be empty",
+    );
+    let call = json!({"functionCall": {"name": "f", "args": {}}});
+    let other = json!({"functionResponse": {"name": "g", "response": {}}});
+    let mixed = json!([
+        {"role": "model", "parts": [call]},
+        {"role": "user", "parts": [other]},
+    ]);
+    refused(&with("contents", mixed), "function response parts");
+    let schema = json!({"type": "object", "additionalProperties": false});
+    let tool = json!({"name": "f", "parameters": schema});
+    refused(
+        &with("tools", json!([{"functionDeclarations": [tool]}])),
+        "additionalProperties",
+    );
+}
+
+#[test]
+fn what_only_looks_like_an_image_is_refused_everywhere() {
+    let no_image = "aGVsbG8gdGhlcmU=";
+    let url = format!("data:image/png;base64,{no_image}");
+    let part = json!([{"type": "image_url", "image_url": {"url": url}}]);
+    refused(
+        &openai(&json!({"model": "gpt-4", "messages": [{"role": "user", "content": part}]})),
+        "image",
+    );
+    let source = json!({"type": "base64", "media_type": "image/png", "data": no_image});
+    let part = json!([{"type": "image", "source": source}]);
+    refused(
+        &anthropic(
+            &json!({"model": "c", "max_tokens": 9, "messages": [{"role": "user", "content": part}]}),
+        ),
+        "image",
+    );
+    let part = json!([{"type": "input_image", "image_url": url}]);
+    refused(
+        &responses(&json!({"model": "gpt-4o", "input": [{"role": "user", "content": part}]})),
+        "image",
+    );
+    let part = json!([{"inlineData": {"mimeType": "image/png", "data": no_image}}]);
+    refused(&gemini(&json!({"contents": [{"parts": part}]})), "image");
+}
+
+#[test]
+fn a_thought_comes_back_signed_or_not_at_all() {
+    let mut request = json!({
+        "model": "claude-sonnet-4-5",
+        "max_tokens": 2048,
+        "thinking": {"type": "enabled", "budget_tokens": 1024},
+        "messages": user("why?"),
+    });
+    let answer = json_of(anthropic(&request));
+    assert_eq!(answer["content"][0]["type"], "thinking");
+    let mut messages = user("why?").as_array().unwrap().clone();
+    messages.push(json!({"role": "assistant", "content": answer["content"]}));
+    messages.push(user("and?")[0].clone());
+    request["messages"] = json!(messages);
+    json_of(anthropic(&request));
+    request["messages"][1]["content"][0]["thinking"] = json!("something else");
+    refused(&anthropic(&request), "signature");
 }
