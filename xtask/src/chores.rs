@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 
-use crate::command::{self, now};
+use crate::command::{self, Show, now};
 use crate::tests_counted::{self, Counted};
 use crate::workspace::Workspace;
 use crate::{clients, layers, report, tidy};
@@ -35,7 +35,7 @@ pub(crate) enum Chore {
     Doctests,
     /// The balancer's shared cells keep their laws in every interleaving of a few threads
     Loom,
-    /// The OpenAI and Anthropic clients for Python are served as by the providers themselves
+    /// Real clients are served by every kind of target as by their own providers
     Clients,
     /// The examples run to their end
     Example,
@@ -116,7 +116,7 @@ impl Chore {
             Self::Tests => run_tests(workspace),
             Self::Doctests => cargo(workspace, self, "test --workspace --doc"),
             Self::Loom => run_loom(workspace),
-            Self::Clients => clients::run(workspace),
+            Self::Clients => clients::run(workspace, &[]),
             Self::Example => {
                 let mut outcome = run_example(workspace, "multi-provider")?;
                 outcome += run_example(workspace, "balancer-only")?;
@@ -291,17 +291,23 @@ fn cargo(workspace: &Workspace, chore: Chore, arguments: &str) -> Result<Outcome
 ///
 /// A command that ends with another status than 0 is an outcome; one that does not start, or does not
 /// end, is an error.
-pub(crate) fn run_command(
+pub(crate) fn run_command(workspace: &Workspace, name: &str, command: Command) -> Result<Outcome> {
+    run_shown(workspace, name, command, Show::Last)
+}
+
+/// As [`run_command`], with as much of it on a terminal as `show` says.
+pub(crate) fn run_shown(
     workspace: &Workspace,
     name: &str,
     mut command: Command,
+    show: Show,
 ) -> Result<Outcome> {
     command.current_dir(workspace.root());
     let log = workspace
         .target_dir()
         .join("xtask")
         .join(format!("{name}.log"));
-    let finished = command::run(command, &log, STEP_LIMIT)?;
+    let finished = command::run(command, &log, STEP_LIMIT, show)?;
     Ok(Outcome::of(
         finished.status.success(),
         tests_counted::count(&finished.lines),

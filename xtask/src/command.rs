@@ -21,12 +21,26 @@ pub(crate) struct Finished {
     pub(crate) status: ExitStatus,
 }
 
+/// What is shown of a command on a terminal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Show {
+    /// The last line, and all of them only if it fails.
+    Last,
+    /// Each line, above the one that says how far it has come.
+    Each,
+}
+
 /// Runs `command` to its end, at most for `limit`.
 ///
-/// On a terminal a spinner shows its last line, and all of it only if it fails; elsewhere every line
-/// is passed on as it comes. All lines go to `log` too.
-pub(crate) fn run(mut command: Command, log: &Path, limit: Duration) -> Result<Finished> {
-    let shown = Shown::start();
+/// On a terminal a spinner shows what `show` says, and becomes a bar while lines begin with
+/// `[3/20]`; elsewhere every line is passed on as it comes. All lines go to `log` too.
+pub(crate) fn run(
+    mut command: Command,
+    log: &Path,
+    limit: Duration,
+    show: Show,
+) -> Result<Finished> {
+    let shown = Shown::start(show);
     let name = command.get_program().to_string_lossy().into_owned();
     command
         .stdin(Stdio::null())
@@ -146,10 +160,11 @@ fn members_of(group: u32) -> usize {
 /// How a running command is shown.
 struct Shown {
     spinner: Option<ProgressBar>,
+    show: Show,
 }
 
 impl Shown {
-    fn start() -> Self {
+    fn start(show: Show) -> Self {
         let spinner = stderr().is_terminal().then(|| {
             let spinner = ProgressBar::new_spinner();
             if let Ok(style) = ProgressStyle::with_template("  {spinner} {elapsed:>4} {wide_msg}") {
@@ -158,7 +173,7 @@ impl Shown {
             spinner.enable_steady_tick(Duration::from_millis(120));
             spinner
         });
-        Self { spinner }
+        Self { spinner, show }
     }
 
     fn is_terminal(&self) -> bool {
@@ -167,7 +182,21 @@ impl Shown {
 
     fn line(&self, line: &str) {
         match &self.spinner {
-            Some(spinner) => spinner.set_message(line.to_owned()),
+            Some(spinner) => {
+                if let Some((done, all)) = progress(line) {
+                    if spinner.length() != Some(all)
+                        && let Ok(style) = ProgressStyle::with_template(BAR)
+                    {
+                        spinner.set_style(style);
+                        spinner.set_length(all);
+                    }
+                    spinner.set_position(done);
+                }
+                if self.show == Show::Each {
+                    spinner.println(line);
+                }
+                spinner.set_message(line.to_owned());
+            }
             None => report::line(line),
         }
     }
@@ -181,12 +210,21 @@ impl Shown {
     /// Shows what a terminal has not shown yet.
     fn failed(&self, lines: &[String]) {
         self.end();
-        if self.is_terminal() {
+        if self.is_terminal() && self.show == Show::Last {
             for line in lines {
                 report::line(line);
             }
         }
     }
+}
+
+const BAR: &str = "  {bar:24} {pos}/{len} {elapsed:>4} {wide_msg}";
+
+/// How far a command has come, when the line begins with it: `[3/20]`.
+fn progress(line: &str) -> Option<(u64, u64)> {
+    let (counts, _) = line.strip_prefix('[')?.split_once(']')?;
+    let (done, all) = counts.split_once('/')?;
+    Some((done.parse().ok()?, all.parse().ok()?))
 }
 
 /// The time, for durations that people read.
@@ -203,13 +241,13 @@ mod tests {
     use std::process::Command;
     use std::time::Duration;
 
-    use super::run;
+    use super::{Show, progress, run};
 
     fn shell(name: &str, script: &str, limit: Duration) -> anyhow::Result<super::Finished> {
         let log = std::env::temp_dir().join(format!("xtask-{}-{name}.log", std::process::id()));
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        let finished = run(command, &log, limit);
+        let finished = run(command, &log, limit, Show::Last);
         std::fs::remove_file(log).ok();
         finished
     }
@@ -223,6 +261,14 @@ mod tests {
         lines.sort();
         assert_eq!(lines, ["one", "two"]);
         assert_eq!(finished.status.code(), Some(3));
+    }
+
+    #[test]
+    fn a_line_may_begin_with_how_far_it_has_come() {
+        assert_eq!(progress("[3/20] ok    plain"), Some((3, 20)));
+        for line in ["3/20", "[3/20", "[a/20] x", "[] x", ""] {
+            assert_eq!(progress(line), None, "{line}");
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
-//! The project's chores: `cargo xtask test`, `lint`, `layers`, `tidy`, `loom`, `bench`, `profile`.
+//! The project's chores: `cargo xtask test`, `lint`, `layers`, `tidy`, `loom`, `conformance`, `bench`,
+//! `profile`.
 
 mod balancing;
 mod bench;
 mod chores;
 mod clients;
 mod command;
+mod conformance;
 mod layers;
 mod report;
 mod tests_counted;
@@ -35,7 +37,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs everything that has to pass: lints, tests, doc tests, Python clients, the example
+    /// Runs everything that has to pass: lints, tests, doc tests, real clients, the example
     Test {
         /// Runs only this step; repeatable
         #[arg(long, value_enum, value_name = "STEP")]
@@ -50,6 +52,15 @@ enum Command {
     Layers,
     /// Checks what compilers do not: ignored tests, loose TODOs, machine paths, file names
     Tidy,
+    /// Runs real clients against every kind of target and prints the matrix of what works
+    Conformance {
+        /// Runs only the checks whose line has this text, such as `LangChain` or `: gemini`
+        #[arg(long, value_name = "TEXT")]
+        only: Option<String>,
+        /// Writes the page of the documentation anew from what was run
+        #[arg(long, conflicts_with = "only")]
+        update: bool,
+    },
     /// Plays every interleaving of the balancer's shared cells, with bounded preemptions
     Loom,
     /// Measures: builds what is needed for release, and takes the machine for minutes
@@ -128,6 +139,9 @@ fn run(arguments: &Arguments) -> Result<bool> {
             let findings = layers::check(&workspace)?;
             report::line(&findings.table);
             Ok(report::problems(&findings.problems))
+        }
+        Command::Conformance { only, update } => {
+            conformance::run(&workspace, only.as_deref(), *update)
         }
         Command::Loom => chores::run_all(&workspace, &[Chore::Loom]),
         Command::Tidy => Ok(report::problems(&tidy::check(&workspace)?)),

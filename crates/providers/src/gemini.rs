@@ -12,6 +12,8 @@ pub(crate) use response::{read_answer, write_answer};
 pub(crate) use stream::{Reader, Writer};
 pub(crate) use usage::{read_usage, write_usage};
 
+use std::borrow::Cow;
+
 use crate::neutral::Stop;
 
 /// What Google calls the reason for the end.
@@ -32,4 +34,20 @@ pub(crate) fn stop_of(reason: &str) -> Stop {
         reason if reason.starts_with("IMAGE_") => Stop::Refusal,
         _ => Stop::End,
     }
+}
+
+/// Spells a field's name the usual way: Google reads `max_output_tokens` as `maxOutputTokens`, and
+/// its own clients write either.
+fn camel(name: &str) -> Cow<'_, str> {
+    if !name.contains('_') {
+        return Cow::Borrowed(name);
+    }
+    let mut parts = name.split('_');
+    let mut camel = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let mut rest = part.chars();
+        camel.extend(rest.next().map(|first| first.to_ascii_uppercase()));
+        camel.push_str(rest.as_str());
+    }
+    Cow::Owned(camel)
 }

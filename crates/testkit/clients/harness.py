@@ -79,10 +79,11 @@ def http(method, url, body=None, headers=None):
 class StandIn:
     """A provider on loopback, steered through its control port."""
 
-    def __init__(self, program, dialect, key):
-        self.name = dialect
-        arguments = [program, "--dialect", dialect, "--control", "127.0.0.1:0", "--key", key]
-        self.program = Program(f"{dialect} stand-in", arguments)
+    def __init__(self, program, dialect, key, name=None):
+        self.name = name or dialect
+        arguments = [program, "--dialect", dialect, "--control", "127.0.0.1:0", "--name", self.name]
+        arguments += ["--key", key] if key else []
+        self.program = Program(f"{self.name} stand-in", arguments)
         self.url = self.program.line_with("stand-in on").split()[-1]
         self.control = self.program.line_with("control on").split()[-1]
 
@@ -106,46 +107,52 @@ class StandIn:
         return http("GET", self.control).json()[kind]
 
 
-class World:
-    """The gateway, its providers, and what it takes to talk to it."""
+class Gateway:
+    """The gateway, and the programs that it is run with."""
 
-    def __init__(self, gateway_server, stand_in):
+    def __init__(self):
         self.programs = []
         self.folder = tempfile.TemporaryDirectory(prefix="gateway-clients-")
-        try:
-            self.openai = self._keep(StandIn(stand_in, "openai", OPENAI_KEY))
-            self.anthropic = self._keep(StandIn(stand_in, "anthropic", ANTHROPIC_KEY))
-            server = Program(
-                "gateway-server",
-                [
-                    gateway_server,
-                    *("--admin-listen", "127.0.0.1:0"),
-                    *("--proxy-listen", "127.0.0.1:0"),
-                    *("--data-dir", self.folder.name),
-                    *("--provider-base-url", f"openai={self.openai.url}"),
-                    *("--provider-base-url", f"anthropic={self.anthropic.url}"),
-                ],
-            )
-            self.programs.append(server)
-            self.server = server
-            self.admin = server.line_with("Admin API").split()[-1]
-            self.proxy = server.line_with("Proxy").split()[-1]
-            self._check_ready()
-        except BaseException:
-            self.close()
-            raise
-        self.key = None
 
-    def _keep(self, stand_in):
+    def keep(self, stand_in):
+        """Ends the stand-in together with the gateway."""
         self.programs.append(stand_in.program)
         return stand_in
 
-    def _check_ready(self):
+    def start(self, gateway_server, places):
+        """Starts the gateway with the providers at other places than their own."""
+        elsewhere = [f"--provider-base-url={provider}={url}" for provider, url in places.items()]
+        listen = ["--admin-listen", "127.0.0.1:0", "--proxy-listen", "127.0.0.1:0"]
+        command = [gateway_server, *listen, "--data-dir", self.folder.name, *elsewhere]
+        self.server = Program("gateway-server", command)
+        self.programs.append(self.server)
+        self.admin = self.server.line_with("Admin API").split()[-1]
+        self.proxy = self.server.line_with("Proxy").split()[-1]
         for address in (self.admin, self.proxy):
             assert http("GET", f"{address}/readyz").status == 200, f"{address} is not ready"
 
     def api(self, method, path, body=None):
         return http(method, f"{self.admin}/api/v1{path}", body)
+
+    def close(self):
+        statuses = {program.name: program.stop() for program in reversed(self.programs)}
+        self.folder.cleanup()
+        return statuses
+
+
+class World(Gateway):
+    """The gateway of the guide, its two providers, and what it takes to talk to it."""
+
+    def __init__(self, gateway_server, stand_in):
+        super().__init__()
+        try:
+            self.openai = self.keep(StandIn(stand_in, "openai", OPENAI_KEY))
+            self.anthropic = self.keep(StandIn(stand_in, "anthropic", ANTHROPIC_KEY))
+            self.start(gateway_server, {"openai": self.openai.url, "anthropic": self.anthropic.url})
+        except BaseException:
+            self.close()
+            raise
+        self.key = None
 
     def recover(self):
         """Puts both providers right and lets each serve a request, so that no failure is left over."""
@@ -165,11 +172,6 @@ class World:
         if model is not None:
             body["model"] = model
         return http("POST", f"{self.proxy}/v1/chat/completions", body, {"Authorization": f"Bearer {self.key}"})
-
-    def close(self):
-        statuses = {program.name: program.stop() for program in reversed(self.programs)}
-        self.folder.cleanup()
-        return statuses
 
 
 def wait_for(holds, what, seconds=8):

@@ -28,18 +28,14 @@ pub(crate) struct Asked {
     pub(crate) json_schema: Option<Value>,
 }
 
-/// Whether an answer begins with what the model thought.
+/// Whether a model thinks before it answers, and shows what it thought.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) enum Thinking {
     #[default]
     None,
+    /// It is counted, and not shown.
+    Hidden,
     Shown,
-}
-
-impl Thinking {
-    pub(crate) fn shown_if(is_asked: bool) -> Self {
-        if is_asked { Self::Shown } else { Self::None }
-    }
 }
 
 #[derive(Debug)]
@@ -60,8 +56,9 @@ pub(crate) enum ToolChoice {
 /// The answer to a request.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Answer {
-    /// What it thought before, in pieces of one token; empty unless it was asked to.
+    /// What it thought before, in pieces of one token; empty unless it was asked to, and shows it.
     pub(crate) thinking: Vec<String>,
+    pub(crate) thinking_tokens: u64,
     pub(crate) content: Content,
     pub(crate) stop: Stop,
     pub(crate) input_tokens: u64,
@@ -75,10 +72,6 @@ impl Answer {
     /// What it thought, whole.
     pub(crate) fn thoughts(&self) -> String {
         self.thinking.concat()
-    }
-
-    pub(crate) fn thinking_tokens(&self) -> u64 {
-        self.thinking.len() as u64
     }
 }
 
@@ -131,9 +124,13 @@ impl Asked {
         } else {
             self.tools_answer(calls)
         };
-        if self.thinking == Thinking::Shown {
-            answer.thinking = pieces_of(&format!("{name} thinks about: {}", self.question));
-            answer.output_tokens += answer.thinking_tokens();
+        if self.thinking != Thinking::None {
+            let thoughts = pieces_of(&format!("{name} thinks about: {}", self.question));
+            answer.thinking_tokens = thoughts.len() as u64;
+            answer.output_tokens += answer.thinking_tokens;
+            if self.thinking == Thinking::Shown {
+                answer.thinking = thoughts;
+            }
         }
         answer
     }
@@ -145,6 +142,7 @@ impl Asked {
             .sum();
         Answer {
             thinking: Vec::new(),
+            thinking_tokens: 0,
             content: Content::Tools(calls),
             stop: Stop::Tools,
             input_tokens: self.input_tokens,
@@ -173,6 +171,7 @@ impl Asked {
         let output_tokens = pieces.len() as u64;
         Answer {
             thinking: Vec::new(),
+            thinking_tokens: 0,
             content: Content::Text(pieces),
             stop,
             input_tokens: self.input_tokens,

@@ -1,6 +1,7 @@
 //! Requests.
 
 mod read;
+mod schema;
 mod settings;
 mod write;
 mod write_content;

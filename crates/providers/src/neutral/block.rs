@@ -102,6 +102,7 @@ impl<'a> Source<'a> {
             "image/jpg" => Cow::Borrowed("image/jpeg"),
             _ => media_type,
         };
+        let data = standard_base64(data);
         Self::Base64 { media_type, data }
     }
 }
@@ -114,6 +115,18 @@ fn split_data_url(url: &str) -> Option<(&str, &str)> {
 }
 
 /// Tells whether `data` is base64 as providers take it: its alphabet, and not empty.
+/// Writes base64 of the alphabet for URLs in the usual one, the only one that every provider takes.
+pub(crate) fn standard_base64(data: Cow<'_, str>) -> Cow<'_, str> {
+    if !data.contains(['-', '_']) {
+        return data;
+    }
+    let mut usual = data.replace('-', "+").replace('_', "/");
+    while !usual.len().is_multiple_of(4) {
+        usual.push('=');
+    }
+    Cow::Owned(usual)
+}
+
 pub(crate) fn is_base64(data: &str) -> bool {
     let body = data.trim_end_matches('=');
     !body.is_empty()

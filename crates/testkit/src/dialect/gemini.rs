@@ -80,7 +80,7 @@ pub(super) fn event(data: &Value) -> String {
 fn generate(call: &Call<'_>, model: &str, is_stream: bool) -> Result<Reply, Refusal> {
     let body: Map<String, Value> = serde_json::from_slice(call.body)
         .map_err(|_error| Refusal::invalid("Invalid JSON payload received."))?;
-    let body = Value::Object(body);
+    let body = camel(Value::Object(body));
     if call.refuses_other_models && !call.models.iter().any(|known| known == model) {
         return Err(Refusal {
             status: 404,
@@ -107,6 +107,43 @@ fn generate(call: &Call<'_>, model: &str, is_stream: bool) -> Result<Reply, Refu
         status: 200,
         body: whole(&chunks),
     })
+}
+
+/// Spells every field the usual way. Google reads `max_output_tokens` too, and its own clients
+/// write both in one request.
+fn camel(value: Value) -> Value {
+    /// What holds names of somebody else's, not fields.
+    const OTHERS: [&str; 4] = [
+        "args",
+        "parametersJsonSchema",
+        "response",
+        "responseJsonSchema",
+    ];
+    match value {
+        Value::Array(items) => items.into_iter().map(camel).collect(),
+        Value::Object(fields) => {
+            let spelt = fields.into_iter().map(|(name, value)| {
+                let mut parts = name.split('_');
+                let mut usual = parts.next().unwrap_or_default().to_owned();
+                for part in parts {
+                    let (first, rest) = part.split_at(part.len().min(1));
+                    usual.push_str(&first.to_ascii_uppercase());
+                    usual.push_str(rest);
+                }
+                let value = match (usual.as_str(), value) {
+                    (name, value) if OTHERS.contains(&name) => value,
+                    ("properties", Value::Object(schemas)) => schemas
+                        .into_iter()
+                        .map(|(name, schema)| (name, camel(schema)))
+                        .collect(),
+                    (_, value) => camel(value),
+                };
+                (usual, value)
+            });
+            Value::Object(spelt.collect())
+        }
+        value => value,
+    }
 }
 
 /// Refuses a member of `value` that is not known.
@@ -245,7 +282,15 @@ fn read_config(config: &Value, asked: &mut Asked) -> Result<(), Refusal> {
     if !thinking.is_null() && !takes {
         return Err(Refusal::invalid("Thinking is not enabled for this model"));
     }
-    asked.thinking = Thinking::shown_if(thinking["includeThoughts"] == true);
+    asked.thinking = match (
+        &thinking["includeThoughts"],
+        thinking["thinkingBudget"].as_i64(),
+    ) {
+        (_, Some(0)) => Thinking::None,
+        (Value::Bool(true), _) => Thinking::Shown,
+        _ if thinking.is_null() => Thinking::None,
+        _ => Thinking::Hidden,
+    };
     if elements(&config["stopSequences"]).len() > 5 {
         return Err(Refusal::invalid("stop_sequences: at most 5"));
     }
@@ -314,11 +359,11 @@ fn whole(chunks: &[Value]) -> Value {
 fn usage(answer: &Answer) -> Value {
     let mut usage = json!({
         "promptTokenCount": answer.input_tokens,
-        "candidatesTokenCount": answer.output_tokens - answer.thinking_tokens(),
+        "candidatesTokenCount": answer.output_tokens - answer.thinking_tokens,
         "totalTokenCount": answer.input_tokens + answer.output_tokens,
     });
-    if answer.thinking_tokens() > 0 {
-        usage["thoughtsTokenCount"] = json!(answer.thinking_tokens());
+    if answer.thinking_tokens > 0 {
+        usage["thoughtsTokenCount"] = json!(answer.thinking_tokens);
     }
     if answer.cached_tokens > 0 {
         usage["cachedContentTokenCount"] = json!(answer.cached_tokens);

@@ -84,7 +84,7 @@ fn chat(call: &Call<'_>) -> Result<Reply, Refusal> {
         "refusal": null,
         "annotations": [],
     });
-    if asked.thinking == Thinking::Shown {
+    if !answer.thinking.is_empty() {
         message["reasoning_content"] = json!(answer.thoughts());
     }
     let mut choice = json!({
@@ -134,11 +134,15 @@ fn read_chat(body: &Value) -> Result<Asked, Refusal> {
         return Err(Refusal::about("stream_options", message));
     }
     check_generation(body, &asked.model)?;
-    asked.thinking = Thinking::shown_if(
-        body["reasoning_effort"]
-            .as_str()
-            .is_some_and(|effort| effort != "none"),
-    );
+    // OpenAI's own models keep their thoughts to themselves; some open ones always tell them.
+    let effort = body["reasoning_effort"].as_str();
+    asked.thinking = if asked.model.starts_with("deepseek-reasoner") {
+        Thinking::Shown
+    } else if effort.is_some_and(|effort| effort != "none") {
+        Thinking::Hidden
+    } else {
+        Thinking::None
+    };
     if body["parallel_tool_calls"] == false {
         asked.most_calls = Some(1);
     }
@@ -401,7 +405,7 @@ fn usage(answer: &Answer) -> Value {
         "completion_tokens": answer.output_tokens,
         "total_tokens": answer.input_tokens + answer.output_tokens,
         "prompt_tokens_details": {"cached_tokens": answer.cached_tokens, "audio_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": answer.thinking_tokens(), "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": answer.thinking_tokens, "audio_tokens": 0},
     })
 }
 

@@ -97,11 +97,12 @@ fn read_request(body: &Value) -> Result<Asked, Refusal> {
             ..Refusal::about(*name, message)
         });
     }
-    asked.thinking = Thinking::shown_if(
-        body["reasoning"]["effort"]
-            .as_str()
-            .is_some_and(|effort| effort != "none"),
-    );
+    let reasoning = &body["reasoning"];
+    asked.thinking = match (reasoning["effort"].as_str(), reasoning["summary"].as_str()) {
+        (None | Some("none"), _) => Thinking::None,
+        (Some(_), None) => Thinking::Hidden,
+        (Some(_), Some(_)) => Thinking::Shown,
+    };
     let format = &body["text"]["format"];
     asked.json_schema = match text_of(format, "type") {
         "json_schema" => {
@@ -191,7 +192,7 @@ impl Item {
     fn all(base: &str, answer: &Answer) -> Vec<Self> {
         let base = base.trim_start_matches("resp_");
         let mut items = Vec::new();
-        if !answer.thinking.is_empty() {
+        if answer.thinking_tokens > 0 {
             items.push(Self::Thought {
                 id: format!("rs_{base}"),
                 pieces: answer.thinking.clone(),
@@ -226,7 +227,7 @@ impl Item {
             Self::Thought { id, pieces } => json!({
                 "type": "reasoning",
                 "id": id,
-                "summary": [{"type": "summary_text", "text": pieces.concat()}],
+                "summary": summary(pieces),
             }),
             Self::Message { id, pieces } => json!({
                 "type": "message",
@@ -252,6 +253,14 @@ impl Item {
     }
 }
 
+/// What is told of a thought: nothing, unless it was asked for.
+fn summary(pieces: &[String]) -> Value {
+    match pieces {
+        [] => json!([]),
+        pieces => json!([{"type": "summary_text", "text": pieces.concat()}]),
+    }
+}
+
 fn text_part(text: &str) -> Value {
     json!({"type": "output_text", "text": text, "annotations": [], "logprobs": []})
 }
@@ -268,7 +277,7 @@ fn whole(id: &str, asked: &Asked, answer: &Answer, items: &[Item]) -> Value {
         "input_tokens": answer.input_tokens,
         "input_tokens_details": {"cached_tokens": answer.cached_tokens},
         "output_tokens": answer.output_tokens,
-        "output_tokens_details": {"reasoning_tokens": answer.thinking_tokens()},
+        "output_tokens_details": {"reasoning_tokens": answer.thinking_tokens},
         "total_tokens": answer.input_tokens + answer.output_tokens,
     });
     response

@@ -1,7 +1,10 @@
 //! How the model is to answer, as the model at hand takes it.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
+use super::schema::closed;
 use crate::anthropic::abilities::{Abilities, Sampling, Thinking};
 use crate::exchange::{EncodeError, Plan};
 use crate::json::{Text, Writer};
@@ -17,7 +20,7 @@ pub(crate) struct Settings<'r> {
     pub(crate) stop: &'r [Text<'r>],
     pub(crate) thinking: Option<ThinkingSetting>,
     /// The schema of the answer.
-    pub(crate) format: Option<&'r str>,
+    pub(crate) format: Option<Cow<'r, str>>,
     /// A form of the answer that this model can only be given as a tool.
     pub(crate) format_by_tool: Option<&'r Format<'r>>,
 }
@@ -64,7 +67,7 @@ impl<'r> Settings<'r> {
             return Ok(());
         };
         if abilities.structured_output {
-            self.format = Some(schema);
+            self.format = Some(closed(schema));
         } else if request.tools.is_empty() {
             self.format_by_tool = Some(format);
         } else {
@@ -156,7 +159,7 @@ impl<'r> Settings<'r> {
             if let Some(effort) = effort {
                 out.key("effort").str(effort);
             }
-            if let Some(schema) = self.format {
+            if let Some(schema) = &self.format {
                 out.key("format").object(|out| {
                     out.key("type").str("json_schema");
                     out.key("schema").verbatim(schema);

@@ -7,8 +7,9 @@ use serde_json::value::RawValue;
 
 use super::schema::json_schema;
 use crate::exchange::EncodeError;
+use crate::gemini::camel;
 use crate::json::{Object, Sort, Text};
-use crate::neutral::block::is_base64;
+use crate::neutral::block::{is_base64, standard_base64};
 use crate::neutral::{
     Block, Content, Effort, Format, Input, Place, Reasoning, Request, Role, Source, Tool,
     ToolChoice, Turn, expect,
@@ -24,9 +25,9 @@ pub(crate) fn read_request(body: &str) -> Result<Request<'_>, EncodeError> {
         if Sort::of(raw) == Sort::Null {
             continue;
         }
-        match name.as_ref() {
+        match camel(&name).as_ref() {
             "contents" => contents = Some(raw),
-            "systemInstruction" | "system_instruction" => {
+            "systemInstruction" => {
                 let content = expect::object(raw, &name)?;
                 let mut blocks = Vec::new();
                 let mut ids = Ids::default();
@@ -37,8 +38,8 @@ pub(crate) fn read_request(body: &str) -> Result<Request<'_>, EncodeError> {
                 });
             }
             "tools" => read_tools(raw, &mut request)?,
-            "toolConfig" | "tool_config" => request.tool_choice = read_choice(raw)?,
-            "generationConfig" | "generation_config" => read_config(raw, &mut request)?,
+            "toolConfig" => request.tool_choice = read_choice(raw)?,
+            "generationConfig" => read_config(raw, &mut request)?,
             "model" => {}
             _ => request.unknown.push(name.into_owned()),
         }
@@ -174,6 +175,7 @@ fn read_data(place: Place, raw: &RawValue) -> Result<Content<'_>, EncodeError> {
     }
     if let Some(format) = media_type.strip_prefix("audio/") {
         let format = Cow::Owned(format.to_owned());
+        let data = standard_base64(data);
         return Ok(Content::Audio { format, data });
     }
     let is_image = media_type.starts_with("image/");
@@ -230,7 +232,7 @@ fn read_tools<'a>(raw: &'a RawValue, request: &mut Request<'a>) -> Result<(), En
             request.tools.push(Tool {
                 name: expect::required_string(&function, "name", &at)?,
                 description: function.text("description"),
-                schema: match function.get("parametersJsonSchema") {
+                schema: match either(&function, "parametersJsonSchema", "parameters_json_schema") {
                     Some(schema) => Some(schema.get().into()),
                     None => function.get("parameters").map(json_schema),
                 },
@@ -276,6 +278,7 @@ fn read_config<'a>(raw: &'a RawValue, request: &mut Request<'a>) -> Result<(), E
         if Sort::of(raw) == Sort::Null {
             continue;
         }
+        let name = camel(&name);
         let field = format!("{at}.{name}");
         match name.as_ref() {
             "maxOutputTokens" => request.max_tokens = Some(expect::count(raw, field)?),
@@ -336,8 +339,9 @@ fn read_config<'a>(raw: &'a RawValue, request: &mut Request<'a>) -> Result<(), E
 fn read_thinking(raw: &RawValue) -> Result<Option<Reasoning>, EncodeError> {
     let at = "generationConfig.thinkingConfig";
     let config = expect::object(raw, at)?;
-    if let Some(level) = config.string("thinkingLevel") {
-        let level = level.to_ascii_lowercase();
+    let level = either(&config, "thinkingLevel", "thinking_level").and_then(Text::of);
+    if let Some(level) = level {
+        let level = level.decoded().to_ascii_lowercase();
         return match Effort::of(&level) {
             Some(effort) => Ok(Some(Reasoning::Effort(effort))),
             None => Err(EncodeError::new(
@@ -346,7 +350,10 @@ fn read_thinking(raw: &RawValue) -> Result<Option<Reasoning>, EncodeError> {
             )),
         };
     }
-    Ok(match config.number("thinkingBudget") {
+    let budget = config
+        .number("thinkingBudget")
+        .or_else(|| config.number("thinking_budget"));
+    Ok(match budget {
         None => None,
         Some(0) => Some(Reasoning::Off),
         Some(tokens) => Some(Reasoning::BudgetTokens(tokens)),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use crate::gemini::camel;
 use crate::json::{Object, Text, Writer, items};
 
 /// Rewrites a schema of OpenAPI's subset: types in capitals, and `nullable` beside the type.
@@ -24,18 +25,20 @@ fn write(raw: &RawValue, depth: usize, out: &mut Writer) {
     let is_nullable = schema.bool("nullable") == Some(true);
     out.object(|out| {
         for (name, raw) in schema.iter() {
-            match name {
-                "nullable" => {}
-                "type" => write_type(raw, is_nullable, out.key(name)),
-                "items" => write(raw, depth, out.key(name)),
-                "properties" => write_each(raw, depth, out.key(name)),
+            let name = camel(name);
+            match name.as_ref() {
+                // Google's own: how to write null, and in which order to answer.
+                "nullable" | "propertyOrdering" => {}
+                "type" => write_type(raw, is_nullable, out.key(&name)),
+                "items" => write(raw, depth, out.key(&name)),
+                "properties" => write_each(raw, depth, out.key(&name)),
                 "anyOf" => {
                     let schemas = items(raw).unwrap_or_default();
-                    out.key(name)
+                    out.key(&name)
                         .array(|out| schemas.into_iter().for_each(|raw| write(raw, depth, out)));
                 }
                 _ => {
-                    out.key(name).raw(raw);
+                    out.key(&name).raw(raw);
                 }
             }
         }
@@ -83,10 +86,10 @@ mod tests {
 
     #[test]
     fn types_lose_their_capitals_and_null_becomes_a_type() {
-        let schema = r#"{"type":"OBJECT","properties":{"type":{"type":"STRING","nullable":true,"enum":["A"]},"l":{"type":"ARRAY","items":{"type":"INTEGER"}},"o":{"anyOf":[{"type":"NUMBER"}]}},"required":["type"]}"#;
+        let schema = r#"{"type":"OBJECT","property_ordering":["type"],"properties":{"type":{"type":"STRING","nullable":true,"enum":["A"]},"l":{"type":"ARRAY","items":{"type":"INTEGER"}},"o":{"any_of":[{"type":"NUMBER"}]},"a_b":{"type":"STRING","max_length":3}},"required":["type"]}"#;
         assert_eq!(
             json_schema(parse_raw(schema).unwrap()),
-            r#"{"type":"object","properties":{"type":{"type":["string","null"],"enum":["A"]},"l":{"type":"array","items":{"type":"integer"}},"o":{"anyOf":[{"type":"number"}]}},"required":["type"]}"#
+            r#"{"type":"object","properties":{"type":{"type":["string","null"],"enum":["A"]},"l":{"type":"array","items":{"type":"integer"}},"o":{"anyOf":[{"type":"number"}]},"a_b":{"type":"string","maxLength":3}},"required":["type"]}"#
         );
     }
 }

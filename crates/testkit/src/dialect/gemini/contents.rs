@@ -109,7 +109,9 @@ impl<'a> Turn<'a> {
             }
             "inlineData" => {
                 only(value, at, &["mimeType", "data"])?;
-                let (media_type, data) = (text_of(value, "mimeType"), text_of(value, "data"));
+                let media_type = text_of(value, "mimeType");
+                // The alphabet for URLs is as good as the usual one here.
+                let data = &text_of(value, "data").replace('-', "+").replace('_', "/");
                 let is_image = media_type.starts_with("image/");
                 let is_well = match is_image {
                     true => check::is_image(media_type, data),
@@ -138,7 +140,9 @@ impl<'a> Turn<'a> {
                         "{at}.function_response.response: not an object"
                     )));
                 };
-                let output: Vec<&str> = response.values().filter_map(Value::as_str).collect();
+                // Whatever it is called; some clients write the tool's name beside it.
+                let told = response.iter().filter(|(name, _)| *name != "name");
+                let output: Vec<&str> = told.filter_map(|(_, value)| value.as_str()).collect();
                 let output = output.join(" ");
                 asked.count_input(&output);
                 self.results.push(text_of(value, "name"));

@@ -76,6 +76,9 @@ impl Events {
     }
 
     fn push_thought(&mut self, pieces: &[String], of_item: impl Fn(Value) -> Value) {
+        if pieces.is_empty() {
+            return;
+        }
         let text = pieces.concat();
         let of_part = |mut data: Value| {
             data["summary_index"] = json!(0);
