@@ -272,6 +272,9 @@ fn read_choice(raw: &RawValue) -> Result<Option<ToolChoice<'_>>, EncodeError> {
     }
 }
 
+const FREQUENCY_PENALTY: Cow<'static, str> = Cow::Borrowed("frequency_penalty");
+const PRESENCE_PENALTY: Cow<'static, str> = Cow::Borrowed("presence_penalty");
+
 fn read_config<'a>(raw: &'a RawValue, request: &mut Request<'a>) -> Result<(), EncodeError> {
     let at = "generationConfig";
     for (name, raw) in expect::object(raw, at)? {
@@ -292,16 +295,8 @@ fn read_config<'a>(raw: &'a RawValue, request: &mut Request<'a>) -> Result<(), E
                     .collect::<Result<_, _>>()?;
             }
             "seed" => request.openai_only.push((Cow::Borrowed("seed"), raw)),
-            "frequencyPenalty" => {
-                request
-                    .openai_only
-                    .push((Cow::Borrowed("frequency_penalty"), raw));
-            }
-            "presencePenalty" => {
-                request
-                    .openai_only
-                    .push((Cow::Borrowed("presence_penalty"), raw));
-            }
+            "frequencyPenalty" => request.openai_only.push((FREQUENCY_PENALTY, raw)),
+            "presencePenalty" => request.openai_only.push((PRESENCE_PENALTY, raw)),
             "candidateCount" => {
                 if expect::count(raw, &field)? != 1 {
                     return Err(EncodeError::new(
