@@ -386,7 +386,7 @@ fn settings_of(spec: &Spec, common: &Arc<Settings>) -> Arc<Settings> {
     match (&spec.health, spec.active_check) {
         (None, None) => Arc::clone(common),
         (own, wanted) => {
-            let settings = own.clone().unwrap_or_else(|| Settings::clone(common));
+            let settings = Settings::clone(own.as_deref().unwrap_or(common));
             Arc::new(match wanted {
                 Some(wanted) => settings.checked_actively(wanted),
                 None => settings,

@@ -418,3 +418,39 @@ fn flags(machine: &Machine, now: Moment) -> u64 {
     }
     word
 }
+
+#[cfg(not(loom))]
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> TargetState {
+        let settings = Arc::new(Settings::passive());
+        TargetState::new("a".into(), 1, settings, 0, Moment::ZERO)
+    }
+
+    #[test]
+    fn the_last_place_is_given_once_and_a_refused_request_leaves_none_behind() {
+        let state = state();
+        assert!(state.enter(2, Admits::Serving).is_ok());
+        assert!(state.enter(2, Admits::Serving).is_ok());
+        assert!(state.enter(2, Admits::Serving).is_err(), "both are taken");
+        assert!(!state.leave(), "the refused one");
+        assert_eq!((state.in_flight(), state.picks()), (2, 2));
+        assert!(!state.leave());
+        assert!(state.enter(2, Admits::Serving).is_ok(), "one is free");
+    }
+
+    #[test]
+    fn the_last_to_leave_a_draining_target_is_told() {
+        let state = state();
+        assert!(state.enter(9, Admits::Serving).is_ok());
+        assert!(state.enter(9, Admits::Serving).is_ok());
+        let drain = ai_gateway_health::AdminChange::Drain { until: None };
+        let _told = state.on(Event::Admin(drain), true, Moment::ZERO);
+        assert!(state.enter(9, Admits::NotOut).is_err());
+        assert!(!state.leave(), "two are left");
+        assert!(!state.leave(), "one is left");
+        assert!(state.leave(), "none is left");
+    }
+}

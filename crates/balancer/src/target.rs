@@ -36,7 +36,7 @@ pub(crate) struct Spec {
     pub(crate) models: Box<[Box<str>]>,
     pub(crate) default_model: Option<Box<str>>,
     pub(crate) max_in_flight: Option<u32>,
-    pub(crate) health: Option<Settings>,
+    pub(crate) health: Option<Box<Settings>>,
     pub(crate) active_check: Option<bool>,
     pub(crate) admin: Admin,
     pub(crate) price: f32,
@@ -104,7 +104,7 @@ impl<T> Target<T> {
     /// Health settings of its own, in place of the balancer's.
     #[must_use]
     pub fn health(mut self, settings: Settings) -> Self {
-        self.spec.health = Some(settings);
+        self.spec.health = Some(Box::new(settings));
         self
     }
 

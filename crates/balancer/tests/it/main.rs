@@ -9,8 +9,10 @@
 
 mod bad_input;
 mod changes;
+mod crowds;
 mod features;
 mod laws;
+mod memory;
 mod models;
 mod reference;
 mod regressions;
