@@ -53,7 +53,7 @@ impl Load {
         f32::from_bits(unpack(self.pace.load(Ordering::Relaxed)).1)
     }
 
-    /// The part of its room that rate limits left, from 0.05 to 1.
+    /// The part of its room that rate limits left, from 0.01 to 1.
     #[inline]
     pub(crate) fn room(&self) -> f32 {
         unpack(self.room.load(Ordering::Relaxed)).0
@@ -258,7 +258,7 @@ const ROOM_FALLS: f32 = 0.7;
 /// What a success adds to it.
 const ROOM_STEP: f32 = 0.002;
 /// What rate limits leave of it in the end.
-const LEAST_ROOM: f32 = 0.05;
+const LEAST_ROOM: f32 = 0.01;
 /// Over which time the mean time to the first byte falls.
 const TTFT_FADES_SECS: f32 = 10.0;
 /// Over which time used tokens fade: what is left of a steady use is a minute's worth.
@@ -325,7 +325,7 @@ mod tests {
         for second in 7..40 {
             load.limited(at(second * 1000));
         }
-        close(load.room(), 0.05);
+        close(load.room(), 0.01);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub struct TargetView {
     pub picks: u64,
     /// The share of requests that passed lately, from 0 to 1, as scores see it.
     pub success: f32,
-    /// The part of its room that rate limits left, from 0.05 to 1.
+    /// The part of its room that rate limits left, from 0.01 to 1.
     pub room: f32,
     /// Seconds per weighted token; `None` when none was timed.
     pub seconds_per_token: Option<f32>,

@@ -18,13 +18,21 @@ use crate::tier::Member;
 pub(crate) const RENDEZVOUS: usize = 64;
 
 pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
+    follow(pool, &Bound::default())
+}
+
+/// Chooses without a bound: whoever comes first for the key, however busy.
+pub(super) fn choose_unbounded(pool: &Pool<'_>) -> Option<usize> {
+    follow(pool, &Bound::none())
+}
+
+fn follow(pool: &Pool<'_>, bound: &Bound) -> Option<usize> {
     let Some(key) = pool.key() else {
         return pool.lowest(|member, demand| demand * member.inverse_weight);
     };
-    let bound = Bound::default();
     match &pool.tier.table {
-        Some(table) => by_table(pool, table, key, &bound),
-        None => by_rendezvous(pool, key, &bound),
+        Some(table) => by_table(pool, table, key, bound),
+        None => by_rendezvous(pool, key, bound),
     }
 }
 
@@ -36,6 +44,12 @@ struct Bound {
 }
 
 impl Bound {
+    const fn none() -> Self {
+        Self {
+            per_weight: Cell::new(Some(f32::INFINITY)),
+        }
+    }
+
     #[inline]
     fn has_room(&self, pool: &Pool<'_>, member: &Member) -> bool {
         // The bound is never less than one request.

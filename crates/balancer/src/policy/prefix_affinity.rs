@@ -1,9 +1,10 @@
 //! `prefix-affinity`: the same target for the same beginning of a prompt, so that what the target
 //! cached of it is used again.
 //!
-//! Follows the key as `consistent-hash` does, bounds included, unless load is so uneven that a hit
-//! in the cache is not worth the queue: more than 32 requests and more than a tenth between the
-//! busiest and the idlest. Then the least loaded takes it.
+//! Follows the key as `consistent-hash` does, without its bound: a prompt that is in the cache takes
+//! so much less work that its target can be a good deal busier than the others. Only when load is
+//! so uneven that a hit is not worth the queue, the least loaded takes it: more than 32 requests
+//! and more than a tenth between the busiest and the idlest.
 
 use super::{Pool, consistent_hash};
 
@@ -11,7 +12,7 @@ pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
     if is_uneven(pool) {
         return pool.lowest(|member, demand| demand * member.inverse_weight);
     }
-    consistent_hash::choose(pool)
+    consistent_hash::choose_unbounded(pool)
 }
 
 fn is_uneven(pool: &Pool<'_>) -> bool {
