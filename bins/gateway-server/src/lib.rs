@@ -14,6 +14,6 @@ pub use banner::banner;
 pub use catalogue::CatalogueFault;
 pub use server::{Server, StartError};
 pub use settings::{
-    LimitSettings, Listen, LogFormat, NoDataDir, ProviderBaseUrl, Seconds, Settings, TokenError,
-    TokenSettings,
+    LimitSettings, Listen, LogFormat, NoDataDir, PrivateTargets, ProviderBaseUrl, Seconds,
+    Settings, TokenError, TokenSettings,
 };

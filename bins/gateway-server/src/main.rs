@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Ok(guard) => guard,
         Err(error) => return fail(&error),
     };
+    log_panics();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -61,6 +62,14 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
         again = wait_for_signal() => tracing::warn!(signal = again, "stopping at once"),
     }
     Ok(())
+}
+
+/// Logs where a panic was, but not what it said: that may quote a request.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "a defect of the gateway: please report it");
+    }));
 }
 
 /// Waits for a request to stop: Ctrl-C or SIGTERM.

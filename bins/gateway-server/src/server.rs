@@ -8,7 +8,7 @@ use std::time::Duration;
 use ai_gateway_admin::{Access, Admin, FirstGatewayError, RefusedBind, first_gateway};
 use ai_gateway_model::Configuration;
 use ai_gateway_providers::Catalogue;
-use ai_gateway_proxy::{Compiler, Connections, Endpoint, Proxy, ProxySettings};
+use ai_gateway_proxy::{Compiler, Connections, Endpoint, Proxy, ProxySettings, Shutdown};
 use ai_gateway_registry::{Fleet, Registry};
 use ai_gateway_store::{Clock, CommitError, Location, OpenError, Store, StoreOptions};
 use ai_gateway_telemetry::Telemetry;
@@ -30,8 +30,13 @@ pub struct Server {
     proxy: Option<SocketAddr>,
     data_dir: PathBuf,
     store: Store,
+    /// The proxy's tasks, which end first.
+    proxying: TaskTracker,
     tasks: TaskTracker,
+    /// Begins the drain of the proxy.
     stopping: CancellationToken,
+    /// Ends the rest.
+    closing: CancellationToken,
     _stop_on_drop: tokio_util::sync::DropGuard,
 }
 
@@ -96,15 +101,18 @@ impl Server {
         let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"));
         let registry = Arc::new(registry(settings, &telemetry, catalogue));
         make_live(&registry, &telemetry, &store.current());
-        let stopping = CancellationToken::new();
+        let closing = CancellationToken::new();
+        let stopping = closing.child_token();
         let tasks = TaskTracker::new();
         let server = Self {
             admin: admin.as_ref().and_then(|socket| socket.local_addr().ok()),
             proxy: proxy.as_ref().and_then(|socket| socket.local_addr().ok()),
             data_dir,
             store: store.clone(),
-            _stop_on_drop: stopping.clone().drop_guard(),
+            _stop_on_drop: closing.clone().drop_guard(),
             stopping,
+            closing,
+            proxying: TaskTracker::new(),
             tasks,
         };
         server.follow(&registry, &telemetry);
@@ -141,12 +149,16 @@ impl Server {
         self.store.current()
     }
 
-    /// Stops taking connections, lets requests under way finish within the drain time, closes the
-    /// store and returns.
+    /// Stops taking the proxy's connections, lets requests under way finish within the drain time,
+    /// then ends the Admin API, closes the store and returns. Meanwhile the Admin API answers, and
+    /// its `/readyz` says 503.
     ///
     /// Dropping the future cuts what is still under way.
     pub async fn stop(self) {
         self.stopping.cancel();
+        self.proxying.close();
+        self.proxying.wait().await;
+        self.closing.cancel();
         self.tasks.close();
         self.tasks.wait().await;
         self.store.close().await;
@@ -156,9 +168,9 @@ impl Server {
     fn follow(&self, registry: &Arc<Registry<Endpoint>>, telemetry: &Telemetry) {
         let (registry, telemetry) = (Arc::clone(registry), telemetry.clone());
         let mut configurations = self.store.watch();
-        let stopping = self.stopping.clone();
+        let closing = self.closing.clone();
         self.tasks.spawn(async move {
-            while let Some(Ok(())) = stopping.run_until_cancelled(configurations.changed()).await {
+            while let Some(Ok(())) = closing.run_until_cancelled(configurations.changed()).await {
                 let newest = Arc::clone(&configurations.borrow_and_update());
                 make_live(&registry, &telemetry, &newest);
             }
@@ -180,17 +192,20 @@ impl Server {
         let settings = proxy_settings(settings);
         let connections = settings.connections;
         let proxy = Proxy::new(registry, telemetry, settings);
-        let stopping = self.stopping.clone();
-        self.tasks.spawn(ai_gateway_proxy::serve(
+        let shutdown = Shutdown {
+            drain: self.stopping.clone(),
+            ending: proxy.ending(),
+        };
+        self.proxying.spawn(ai_gateway_proxy::serve(
             socket,
             proxy,
             connections,
-            stopping,
+            shutdown,
         ));
     }
 
     fn serve_admin(&self, socket: TcpListener, admin: Admin, settings: &Settings) {
-        let stopping = self.stopping.clone();
+        let closing = self.closing.clone();
         let is_stopping = self.stopping.clone();
         let admin = admin.ready_when(move || {
             if is_stopping.is_cancelled() {
@@ -201,7 +216,7 @@ impl Server {
         });
         let drain = Duration::from_secs(settings.drain_seconds);
         let serving =
-            ai_gateway_admin::serve(socket, ai_gateway_admin::router(admin), stopping, drain);
+            ai_gateway_admin::serve(socket, ai_gateway_admin::router(admin), closing, drain);
         self.tasks.spawn(async move {
             if let Err(error) = serving.await {
                 error!(%error, "the Admin API's listener failed");
@@ -232,7 +247,12 @@ fn registry(
         .map(|given| (given.name.clone(), given.url.to_string()))
         .collect();
     let secrets = Box::new(secrets::read);
-    let compiler = Compiler::new(Connections::new(), telemetry.clone(), elsewhere, secrets);
+    let compiler = Compiler::new(
+        Connections::new().reach(settings.private_targets.into()),
+        telemetry.clone(),
+        elsewhere,
+        secrets,
+    );
     Registry::new(compiler.catalogue(catalogue))
 }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use ai_gateway_model::Secret;
+use ai_gateway_proxy::Reach;
 use clap::{Args, Parser, ValueEnum};
 use url::Url;
 
@@ -87,6 +88,17 @@ pub struct Settings {
         default_value_t = 30
     )]
     pub drain_seconds: u64,
+
+    /// Whether targets may be in private networks and on this machine.
+    ///
+    /// Link-local and metadata addresses are refused in either case.
+    #[arg(
+        long,
+        env = "AIGW_PRIVATE_TARGETS",
+        value_name = "RULE",
+        default_value = "allow"
+    )]
+    pub private_targets: PrivateTargets,
 
     /// The credential of the Admin API.
     #[command(flatten)]
@@ -242,6 +254,24 @@ impl FromStr for ProviderBaseUrl {
             name: name.trim().to_owned(),
             url,
         })
+    }
+}
+
+/// Whether targets may have private addresses.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum PrivateTargets {
+    /// They may: models that one hosts oneself.
+    Allow,
+    /// Only public addresses are dialled.
+    Refuse,
+}
+
+impl From<PrivateTargets> for Reach {
+    fn from(rule: PrivateTargets) -> Self {
+        match rule {
+            PrivateTargets::Allow => Self::Private,
+            PrivateTargets::Refuse => Self::Public,
+        }
     }
 }
 

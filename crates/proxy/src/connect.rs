@@ -18,14 +18,17 @@ use rustls::{ClientConfig, RootCertStore};
 use tower::Service;
 use tracing::{info, warn};
 
+use crate::reach::{Reach, Resolver};
+
 /// A pool of connections to one origin with one credential.
-pub(crate) type Pool = Client<Within<HttpsConnector<HttpConnector>>, RequestBody>;
+pub(crate) type Pool = Client<Within<HttpsConnector<HttpConnector<Resolver>>>, RequestBody>;
 
 /// Makes the pools, and gives the same one again to whoever asks for the same origin and
 /// credential, so that a change of configuration does not close connections that stay good.
 #[derive(Debug)]
 pub struct Connections {
     tls: ClientConfig,
+    reach: Reach,
     pools: DashMap<PoolKey, Weak<Pool>>,
 }
 
@@ -68,8 +71,16 @@ impl Connections {
             .with_no_client_auth();
         Self {
             tls,
+            reach: Reach::default(),
             pools: DashMap::new(),
         }
+    }
+
+    /// Says where targets may be; [`Reach::Private`] when it is not called.
+    #[must_use]
+    pub fn reach(mut self, reach: Reach) -> Self {
+        self.reach = reach;
+        self
     }
 
     /// The pool for `key`.
@@ -84,7 +95,7 @@ impl Connections {
     }
 
     fn make(&self, connect: Duration) -> Pool {
-        let mut tcp = HttpConnector::new();
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new(self.reach));
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(KEEPALIVE));
@@ -103,6 +114,7 @@ impl Connections {
             .http1_max_buf_size(MAX_BUFFER_BYTES)
             .build(Within {
                 connector: tls,
+                reach: self.reach,
                 deadline: connect,
             })
     }
@@ -114,10 +126,11 @@ impl Default for Connections {
     }
 }
 
-/// A connector with a deadline over all that it does: name look-up, TCP, TLS.
+/// A connector to addresses within reach, with a deadline over all that it does: name look-up, TCP, TLS.
 #[derive(Clone, Debug)]
 pub(crate) struct Within<C> {
     connector: C,
+    reach: Reach,
     deadline: Duration,
 }
 
@@ -136,6 +149,9 @@ where
     }
 
     fn call(&mut self, origin: Uri) -> Self::Future {
+        if let Err(refused) = self.reach.check(&origin) {
+            return Box::pin(async move { Err(refused.into()) });
+        }
         let connecting = tokio::time::timeout(self.deadline, self.connector.call(origin));
         Box::pin(async move { connecting.await?.map_err(Into::into) })
     }

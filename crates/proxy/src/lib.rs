@@ -16,6 +16,7 @@
 
 mod attempt;
 mod body;
+mod caught;
 mod checks;
 mod clock;
 mod connect;
@@ -27,6 +28,7 @@ mod listener;
 mod models;
 mod opaque;
 mod policy;
+mod reach;
 mod relay;
 mod respond;
 mod route;
@@ -44,6 +46,7 @@ pub use checks::check_actively;
 pub use connect::Connections;
 pub use endpoint::{Compiler, Endpoint, ReadSecret};
 pub use failure::{Blame, Failure};
-pub use listener::serve;
+pub use listener::{Shutdown, serve};
+pub use reach::Reach;
 pub use service::Proxy;
 pub use settings::{BodyLimits, ConnectionLimits, ProxySettings};

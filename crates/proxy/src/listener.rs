@@ -29,16 +29,36 @@ pub(crate) use self::exchanges::Exchange;
 pub(crate) use self::framing::Misframed;
 pub(crate) use self::pace::Pace;
 
-/// Serves `service` on `socket` until `shutdown` is cancelled, then drains.
+/// When a listener stops.
+#[derive(Clone, Debug)]
+pub struct Shutdown {
+    /// Begins the drain.
+    pub drain: CancellationToken,
+    /// Is cancelled at the drain's deadline: what is under way has a second to say that it ends
+    /// ([`Proxy::ending`](crate::Proxy::ending)).
+    pub ending: CancellationToken,
+}
+
+impl From<CancellationToken> for Shutdown {
+    /// Drains when `drain` is cancelled; what is left at the deadline is not told.
+    fn from(drain: CancellationToken) -> Self {
+        Self {
+            drain,
+            ending: CancellationToken::new(),
+        }
+    }
+}
+
+/// Serves `service` on `socket` until `shutdown` says so, then drains.
 ///
-/// Draining means: no new connection is taken, idle ones are closed, requests under way may
-/// finish within [`ConnectionLimits::drain`], and what is left then is cut. Returns when no
-/// connection is left. Dropping the future stops accepting but leaves the connections running.
+/// Draining means: no new connection is taken, idle ones are closed, and HTTP/2 clients are told.
+/// Requests under way may finish within [`ConnectionLimits::drain`]; those that are left then are
+/// told to end, and a second later they are cut. Returns when no connection is left. Dropping the future stops accepting but leaves the connections running.
 pub async fn serve<S>(
     socket: TcpListener,
     service: S,
     limits: ConnectionLimits,
-    shutdown: CancellationToken,
+    shutdown: impl Into<Shutdown>,
 ) where
     S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>
         + Clone
@@ -47,6 +67,7 @@ pub async fn serve<S>(
         + 'static,
     S::Future: Send + Unpin,
 {
+    let Shutdown { drain, ending } = shutdown.into();
     let streams = TrackedExecutor {
         tracker: TaskTracker::new(),
         cut: CancellationToken::new(),
@@ -54,10 +75,10 @@ pub async fn serve<S>(
     };
     let slots = Slots::new(limits.max_connections, limits.max_connections_per_ip);
     let acceptor = Acceptor { socket, slots };
-    while let Some((stream, slot)) = shutdown.run_until_cancelled(acceptor.accept()).await {
+    while let Some((stream, slot)) = drain.run_until_cancelled(acceptor.accept()).await {
         let connection = Connection {
             limits,
-            retired: shutdown.child_token(),
+            retired: drain.child_token(),
             streams: streams.clone(),
         };
         let served = connection.serve(stream, service.clone());
@@ -70,22 +91,32 @@ pub async fn serve<S>(
         });
     }
     drop(acceptor);
-    drain(&streams, limits.drain).await;
-}
-
-async fn drain(streams: &TrackedExecutor, within: Duration) {
     let tracker = &streams.tracker;
     tracker.close();
     info!(connections = tracker.len(), "proxy drains");
-    if tokio::time::timeout(within, tracker.wait()).await.is_ok() {
-        return;
+    if tokio::time::timeout(limits.drain, tracker.wait())
+        .await
+        .is_err()
+    {
+        end(&streams, &ending).await;
     }
+}
+
+/// Ends what is under way past the deadline: by a word first, then by force.
+async fn end(streams: &TrackedExecutor, ending: &CancellationToken) {
+    let tracker = &streams.tracker;
     warn!(
         connections = tracker.len(),
-        "drain deadline passed, cutting what is left"
+        "drain deadline passed, ending what is left"
     );
-    streams.cut.cancel();
-    tracker.wait().await;
+    ending.cancel();
+    if tokio::time::timeout(LAST_WORDS, tracker.wait())
+        .await
+        .is_err()
+    {
+        streams.cut.cancel();
+        tracker.wait().await;
+    }
 }
 
 struct Acceptor {
@@ -142,3 +173,5 @@ async fn pause_after(error: &io::Error) {
 
 /// After a failed `accept`, before the next.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// From the drain's deadline until what is left is cut.
+const LAST_WORDS: Duration = Duration::from_secs(1);

@@ -27,7 +27,7 @@ impl Opaque {
     pub(crate) fn new(source: Incoming, limits: StreamLimits, settlement: Settlement) -> Self {
         Self {
             source,
-            silence: Silence::watch(limits),
+            silence: Silence::watch(limits, settlement.ending()),
             settlement,
         }
     }

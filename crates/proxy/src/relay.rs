@@ -47,6 +47,8 @@ pub(crate) enum Break {
     Silent,
     /// The request's deadline passed.
     Deadline,
+    /// The gateway stops, and its time to finish is over.
+    Stopping,
 }
 
 /// A [`StreamFault`] without its text.
@@ -83,7 +85,7 @@ impl Relay {
             events,
             ready,
             phase: Phase::Flowing,
-            silence: Silence::watch(limits),
+            silence: Silence::watch(limits, settlement.ending()),
             settlement,
         };
         relay.note_wholeness();

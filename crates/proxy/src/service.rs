@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -13,10 +13,13 @@ use ai_gateway_telemetry::{RequestOutcome, Telemetry};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
+use tokio_util::sync::CancellationToken;
 use tower::Service;
+use tracing::error;
 use uuid::Uuid;
 
 use crate::body::Body;
+use crate::caught::{Panicked, caught};
 use crate::clock::Clock;
 use crate::dispatch::dispatch;
 use crate::endpoint::Endpoint;
@@ -41,6 +44,7 @@ struct Shared {
     memory: Memory,
     settings: ProxySettings,
     clock: Clock,
+    ending: CancellationToken,
 }
 
 impl Proxy {
@@ -56,7 +60,14 @@ impl Proxy {
             memory: Memory::new(settings.bodies.memory_bytes),
             settings,
             clock: Clock::start(),
+            ending: CancellationToken::new(),
         }))
+    }
+
+    /// Ends, when it is cancelled, all that is under way: a stream in its dialect's error event,
+    /// any other request with 503. No request is served after that.
+    pub fn ending(&self) -> CancellationToken {
+        self.0.ending.clone()
     }
 
     async fn answer(self, request: Request<Incoming>) -> Response<Body> {
@@ -66,16 +77,33 @@ impl Proxy {
         }
         let surface = Surface::of(head.method.as_str(), head.uri.path());
         let client = client_dialect(surface, &head);
-        let story = Story::begin(&self.0.telemetry, self.0.clock, request_id(&head), &head);
-        match self.serve(surface, head, body, story).await {
-            Ok(answer) => answer,
-            Err((failure, story)) => {
+        let id = request_id(&head);
+        let shared = &self.0;
+        let story = Story::begin(
+            &shared.telemetry,
+            shared.clock,
+            id.clone(),
+            &head,
+            shared.ending.clone(),
+        );
+        // Pinned here: each wrapper that took it by value would hold it twice.
+        let serving = pin!(self.serve(surface, head, body, story));
+        // A story that does not come back has told itself.
+        let failure = match caught(shared.ending.run_until_cancelled(serving)).await {
+            Ok(Some(Ok(answer))) => return answer,
+            Ok(Some(Err((failure, story)))) => {
                 let answer =
                     respond::failure(&failure, client, story.request_id(), story.attempts());
                 story.refuse(&failure);
-                answer
+                return answer;
             }
-        }
+            Ok(None) => Failure::Stopping,
+            Err(Panicked) => {
+                error!(request_id = id, "request met a defect of the gateway");
+                Failure::Internal
+            }
+        };
+        respond::failure(&failure, client, &id, 0)
     }
 
     async fn serve(

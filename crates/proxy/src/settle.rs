@@ -5,6 +5,7 @@ use ai_gateway_registry::{FailureKind, Outcome};
 use ai_gateway_telemetry::{AttemptOutcome, RequestOutcome};
 use bytes::Bytes;
 use http::StatusCode;
+use tokio_util::sync::CancellationToken;
 
 use crate::endpoint::Lease;
 use crate::relay::{Break, BrokenStream};
@@ -14,6 +15,7 @@ use crate::story::{Story, client_closed_request};
 pub(crate) struct Settlement {
     exchange: Exchange,
     request_id: String,
+    ending: CancellationToken,
     open: Option<Open>,
 }
 
@@ -39,8 +41,14 @@ impl Settlement {
         Self {
             exchange,
             request_id: story.request_id().to_owned(),
+            ending: story.ending().clone(),
             open: Some(Open { lease, story }),
         }
+    }
+
+    /// Ends the stream when the gateway's time to finish is over.
+    pub(crate) fn ending(&self) -> CancellationToken {
+        self.ending.clone()
     }
 
     /// The client's dialect's way to say that a stream broke.
@@ -60,6 +68,11 @@ impl Settlement {
                 502,
                 "upstream_failed",
                 "the answer broke off before it was whole; ask again",
+            ),
+            Break::Stopping => (
+                503,
+                "gateway_stopping",
+                "the gateway is stopping and could not finish the answer; ask again",
             ),
             Break::Silent => (504, "upstream_timeout", "the answer stalled; ask again"),
             Break::Deadline => (
@@ -126,5 +139,6 @@ fn blame(why: Break) -> (Outcome, AttemptOutcome) {
         Break::Silent => failed(AttemptOutcome::Timeout),
         // Events still came: the answer was longer than the operator allows.
         Break::Deadline => (Outcome::Cancelled, AttemptOutcome::Timeout),
+        Break::Stopping => (Outcome::Cancelled, AttemptOutcome::Cancelled),
     }
 }

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::relay::Break;
 
@@ -24,17 +25,19 @@ pub(crate) struct Silence {
     limits: StreamLimits,
     heard_at: Instant,
     timer: Pin<Box<Sleep>>,
+    ending: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
 impl Silence {
-    /// Begins to watch.
-    pub(crate) fn watch(limits: StreamLimits) -> Self {
+    /// Begins to watch; `ending` ends the answer, whatever its pauses.
+    pub(crate) fn watch(limits: StreamLimits, ending: CancellationToken) -> Self {
         let now = Instant::now();
         let first = limits.deadline.min(now + limits.idle);
         Self {
             limits,
             heard_at: now,
             timer: Box::pin(tokio::time::sleep_until(first)),
+            ending: Box::pin(ending.cancelled_owned()),
         }
     }
 
@@ -49,8 +52,11 @@ impl Silence {
         self.timer.as_mut().reset(self.limits.deadline);
     }
 
-    /// Ready when the answer has paused, or taken, too long.
+    /// Ready when the answer has paused, or taken, too long, or the gateway ends it.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Break> {
+        if self.ending.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Break::Stopping);
+        }
         loop {
             ready!(self.timer.as_mut().poll(cx));
             let now = Instant::now();

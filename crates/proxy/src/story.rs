@@ -11,6 +11,7 @@ use ai_gateway_telemetry::{
 };
 use http::StatusCode;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::failure::{Blame, Failure};
@@ -18,7 +19,7 @@ use crate::failure::{Blame, Failure};
 /// A request from its arrival to its end.
 ///
 /// Told exactly once: by [`end`](Self::end), or when it is dropped, which is how it goes when the
-/// client leaves, in whatever phase.
+/// client leaves, in whatever phase, when the gateway stops, and when it panics.
 #[derive(Debug)]
 pub(crate) struct Story {
     record: RequestRecord,
@@ -28,6 +29,7 @@ pub(crate) struct Story {
     attempt: Option<(Arc<TargetMeters>, Instant)>,
     admissions: Vec<Admission>,
     clock: Clock,
+    ending: CancellationToken,
     is_told: bool,
     _in_flight: InFlight,
 }
@@ -39,6 +41,7 @@ impl Story {
         clock: Clock,
         request_id: String,
         head: &http::request::Parts,
+        ending: CancellationToken,
     ) -> Self {
         Self {
             record: RequestRecord::new(
@@ -51,6 +54,7 @@ impl Story {
             attempt: None,
             admissions: Vec::new(),
             clock,
+            ending,
             is_told: false,
             _in_flight: telemetry.request_started(),
         }
@@ -63,6 +67,11 @@ impl Story {
     /// The time since the gateway's start, as what it counts by the second is told.
     pub(crate) fn monotonic(&self) -> Duration {
         self.clock.monotonic()
+    }
+
+    /// Is cancelled when the gateway stops and the time to finish is over.
+    pub(crate) fn ending(&self) -> &CancellationToken {
+        &self.ending
     }
 
     pub(crate) fn request_id(&self) -> &str {
@@ -159,7 +168,14 @@ impl Drop for Story {
     fn drop(&mut self) {
         if !self.is_told {
             self.attempted(AttemptOutcome::Cancelled);
-            self.tell(client_closed_request(), RequestOutcome::Cancelled);
+            let (status, outcome) = if std::thread::panicking() {
+                (StatusCode::INTERNAL_SERVER_ERROR, RequestOutcome::Failed)
+            } else if self.ending.is_cancelled() {
+                (StatusCode::SERVICE_UNAVAILABLE, RequestOutcome::Failed)
+            } else {
+                (client_closed_request(), RequestOutcome::Cancelled)
+            };
+            self.tell(status, outcome);
         }
     }
 }

@@ -8,7 +8,7 @@ use ai_gateway_model::{
     Change, Configuration, Draft, KeyHash, Kind, Record, SecretSource, ValidationContext,
 };
 use ai_gateway_proxy::{
-    Compiler, Connections, Endpoint, Proxy, ProxySettings, check_actively, serve,
+    Compiler, Connections, Endpoint, Proxy, ProxySettings, Shutdown, check_actively, serve,
 };
 use ai_gateway_registry::{Fleet, Registry, TargetHealth, TargetState};
 use ai_gateway_telemetry::Telemetry;
@@ -24,6 +24,7 @@ pub(crate) struct Fixture {
     configuration: Configuration,
     registry: Arc<Registry<Endpoint>>,
     pub(crate) telemetry: Telemetry,
+    stop: CancellationToken,
     _stop: DropGuard,
 }
 
@@ -82,14 +83,19 @@ impl Fixture {
         let stop = CancellationToken::new();
         let connections = settings.connections;
         let proxy = Proxy::new(Arc::clone(&registry), telemetry.clone(), settings);
+        let shutdown = Shutdown {
+            drain: stop.clone(),
+            ending: proxy.ending(),
+        };
         #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
-        tokio::spawn(serve(socket, proxy, connections, stop.clone()));
+        tokio::spawn(serve(socket, proxy, connections, shutdown));
         Self {
             address,
             configuration: Configuration::empty(),
             registry,
             telemetry,
-            _stop: stop.drop_guard(),
+            _stop: stop.clone().drop_guard(),
+            stop,
         }
     }
 
@@ -160,6 +166,11 @@ impl Fixture {
     /// A client without a key.
     pub(crate) fn client(&self) -> Client {
         Client::new(&format!("http://{}", self.address)).unwrap()
+    }
+
+    /// Begins to drain the proxy.
+    pub(crate) fn drain(&self) {
+        self.stop.cancel();
     }
 
     pub(crate) fn address(&self) -> SocketAddr {

@@ -8,6 +8,8 @@ mod clouds;
 #[cfg(test)]
 mod commit;
 #[cfg(test)]
+mod drain;
+#[cfg(test)]
 mod failover;
 #[cfg(test)]
 mod fixture;
