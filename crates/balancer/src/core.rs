@@ -1,22 +1,24 @@
 //! What all clones and leases of a balancer share: the snapshot that picks read, and the one place
 //! where it is made anew.
 
+mod compile;
+mod update;
+
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use ai_gateway_health::{Admin, AdminChange, Event as Told, Moment, Settings, Transition};
+use ai_gateway_health::{AdminChange, Event as Told, Moment, Settings, Transition};
 
-use crate::error::BuildError;
+use self::compile::compile;
+use self::update::{admit, node, settings_of};
 use crate::event::Event;
 use crate::node::{Node, Shared};
 use crate::plan::{Plan, Rules};
-use crate::routes::{Routes, Row};
+use crate::routes::Routes;
 use crate::state::{TargetState, Told as Outcome};
 use crate::sync::{AtomicU64, Mutex, Ordering, Swap};
-use crate::target::{Spec, Target};
-use crate::update::Diff;
 
 /// What all clones and leases of a balancer share.
 pub(crate) struct Core<T> {
@@ -206,92 +208,6 @@ impl<T> Core<T> {
         said
     }
 
-    /// Carries out another plan. Targets whose name stays keep all that is known of them.
-    pub(crate) fn update(&self, plan: Plan<T>) -> Result<Diff, BuildError> {
-        plan.check()?;
-        let now = self.now();
-        let mut master = self.master.lock();
-        let before = self.snapshot.load();
-        let mut known: HashMap<Arc<str>, Arc<Node<T>>> = before
-            .nodes
-            .iter()
-            .map(|node| (Arc::clone(node.state.id()), Arc::clone(node)))
-            .collect();
-        drop(before);
-        let settings = Arc::new(plan.health);
-        let mut diff = Diff::default();
-        let mut said = Said::new();
-        let mut nodes = Vec::with_capacity(plan.targets.len());
-        for target in plan.targets {
-            let settings = settings_of(&target.spec, &settings);
-            let id = Arc::clone(&target.spec.id);
-            let state = match known.remove(&id) {
-                Some(old) => {
-                    let list = if old.spec == target.spec {
-                        &mut diff.kept
-                    } else {
-                        &mut diff.changed
-                    };
-                    list.push(Arc::clone(&id));
-                    said.extend(reconfigure(
-                        &old.state,
-                        &old.spec,
-                        &target.spec,
-                        &settings,
-                        now,
-                    ));
-                    Arc::clone(&old.state)
-                }
-                None => {
-                    diff.added.push(Arc::clone(&id));
-                    self.join(&mut master, &target.spec, settings, now)
-                }
-            };
-            nodes.push(node(target, state, &plan.rules, &self.shared, &self.me));
-        }
-        for (id, gone) in known {
-            let drain = Told::Admin(AdminChange::Drain { until: None });
-            said.extend(named(&gone.state, gone.state.on(drain, true, now).said));
-            said.extend(named(&gone.state, gone.state.drained(now)));
-            master
-                .retired
-                .insert(Arc::clone(&id), Arc::downgrade(&gone.state));
-            diff.removed.push(id);
-        }
-        master.retired.retain(|_, state| state.strong_count() > 0);
-        said.extend(self.replace(&mut master, (nodes.into(), plan.rules, settings), now));
-        drop(master);
-        self.tell(said, now);
-        Ok(diff)
-    }
-
-    /// The state of a target that was not there before: its old one, if requests still hold it.
-    fn join(
-        &self,
-        master: &mut Master,
-        spec: &Spec,
-        settings: Arc<Settings>,
-        now: Moment,
-    ) -> Arc<TargetState> {
-        let state = match master
-            .retired
-            .remove(&spec.id)
-            .and_then(|state| state.upgrade())
-        {
-            Some(state) => {
-                let mut slow = state.slow();
-                slow.machine.configure(settings, now);
-                let _said = slow.machine.on(Told::Admin(AdminChange::Enable), now);
-                state.publish(&slow.machine, now);
-                drop(slow);
-                state
-            }
-            None => Arc::new(master.newcomer(spec, settings, self.seed, now)),
-        };
-        admit(&state, spec.admin, now);
-        state
-    }
-
     /// Carries out the operator's decision on one target; false when there is none of that name.
     pub(crate) fn decide(&self, id: &str, change: AdminChange) -> bool {
         let now = self.now();
@@ -368,151 +284,15 @@ impl<T> Core<T> {
     }
 }
 
-impl Master {
-    fn newcomer(
-        &mut self,
-        spec: &Spec,
-        settings: Arc<Settings>,
-        seed: u64,
-        now: Moment,
-    ) -> TargetState {
-        self.next_serial = self.next_serial.wrapping_add(1);
-        TargetState::new(Arc::clone(&spec.id), self.next_serial, settings, seed, now)
-    }
-}
-
-/// The settings that hold for a target: its own, or the balancer's.
-fn settings_of(spec: &Spec, common: &Arc<Settings>) -> Arc<Settings> {
-    match (&spec.health, spec.active_check) {
-        (None, None) => Arc::clone(common),
-        (own, wanted) => {
-            let settings = Settings::clone(own.as_deref().unwrap_or(common));
-            Arc::new(match wanted {
-                Some(wanted) => settings.checked_actively(wanted),
-                None => settings,
-            })
-        }
-    }
-}
-
-fn node<T>(
-    target: Target<T>,
-    state: Arc<TargetState>,
-    rules: &Rules,
-    shared: &Arc<Shared>,
-    home: &Weak<Core<T>>,
-) -> Arc<Node<T>> {
-    let window = state.slow().machine.window().cloned();
-    Arc::new(Node {
-        state,
-        spec: target.spec,
-        data: target.data,
-        window,
-        shared: Arc::clone(shared),
-        measures: rules.algorithm.measures(),
-        meters: rules.algorithm.meters(),
-        home: Weak::clone(home),
-    })
-}
-
-/// Gives a target that joins the operator's word, without a ramp or a drain of what it has not.
-fn admit(state: &TargetState, admin: Admin, now: Moment) {
-    if let Some(change) = change_to(admin) {
-        let _said = state.on(Told::Admin(change), true, now);
-        let _said = state.drained(now);
-    }
-}
-
-/// Takes over what the plan says anew of a target that stays.
-fn reconfigure(
-    state: &TargetState,
-    old: &Spec,
-    new: &Spec,
-    settings: &Arc<Settings>,
-    now: Moment,
-) -> Said {
-    {
-        let mut slow = state.slow();
-        slow.machine.configure(Arc::clone(settings), now);
-        state.publish(&slow.machine, now);
-    }
-    if old.admin == new.admin {
-        return Said::new();
-    }
-    let change = change_to(new.admin).unwrap_or(AdminChange::Enable);
-    let mut said = named(state, state.on(Told::Admin(change), true, now).said);
-    if state.drains() {
-        said.extend(named(state, state.drained(now)));
-    }
-    said
-}
-
-/// What an operator's word other than *enabled* asks for.
-fn change_to(admin: Admin) -> Option<AdminChange> {
-    match admin {
-        Admin::Enabled => None,
-        Admin::Draining => Some(AdminChange::Drain { until: None }),
-        Admin::Disabled => Some(AdminChange::Disable),
-    }
-}
-
 fn named(state: &TargetState, said: Vec<Transition>) -> Said {
     said.into_iter()
         .map(|transition| (Arc::clone(state.id()), transition))
         .collect()
 }
 
-/// Lets the time pass for all targets, sees where each stands, and compiles the routes. Also says
-/// when to do so again.
-fn compile<T>(
-    nodes: &[Arc<Node<T>>],
-    rules: &Rules,
-    before: Option<&Routes>,
-    now: Moment,
-) -> (Routes, Moment, Said) {
-    let mut said = Said::new();
-    let mut wake = Moment::NEVER;
-    let turns_follow_room = rules.algorithm == crate::algorithm::Algorithm::Weighted;
-    let rows: Vec<Row<'_>> = nodes
-        .iter()
-        .map(|node| {
-            let state = &node.state;
-            let mut slow = state.slow();
-            let passed = slow.machine.on(Told::Tick, now);
-            if !passed.is_empty() {
-                let wakers = slow.wakers_if_out();
-                said.extend(named(state, passed));
-                wakers.into_iter().for_each(std::task::Waker::wake);
-            }
-            state.publish(&slow.machine, now);
-            slow.missing.retain(|(_, until)| *until > now);
-            let missing = slow
-                .missing
-                .iter()
-                .map(|(model, _)| model.clone())
-                .collect();
-            let freed = slow.missing.iter().map(|(_, until)| *until).min();
-            let standing = slow.machine.standing(now);
-            let room = (turns_follow_room && state.load.room() < 1.0).then(|| now + ROOM_GAP);
-            let changes = [slow.machine.next_change(now), freed, room];
-            wake = changes.into_iter().flatten().fold(wake, Moment::min);
-            Row {
-                spec: &node.spec,
-                state,
-                standing,
-                missing,
-            }
-        })
-        .collect();
-    let routes = Routes::compile(&rows, rules, before);
-    (routes, wake, said)
-}
-
 /// Above how many targets a snapshot is made at most every [`LEAST_GAP`].
 const MANY: usize = 256;
 const LEAST_GAP: Duration = Duration::from_millis(250);
-/// How often turns follow the room that rate limits left.
-const ROOM_GAP: Duration = Duration::from_millis(500);
 /// How long a target that does not know a model is not asked for it.
 const MISSING_FOR: Duration = Duration::from_secs(60);
 /// For how many models at once; so that callers who make up names fill nothing.

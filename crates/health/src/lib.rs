@@ -37,8 +37,8 @@
 //! * A rate limit makes a target *cool*; that is a date beside its state, not a failure.
 //! * What is the caller's fault is neutral: it neither counts against a target nor clears it.
 //!
-//! The crate needs `core` and `alloc` only. With the feature `serde` the settings and the states
-//! can be read and written.
+//! The crate is `no_std` and needs `alloc`. With the feature `serde`, which needs `std`, the settings
+//! and the states can be read and written.
 
 #![no_std]
 
