@@ -78,7 +78,7 @@ fn report(
 }
 
 /// Shows what the gateway warns of, such as a target that takes no traffic.
-fn show_warnings(object: &Value) {
+pub(crate) fn show_warnings(object: &Value) {
     let warnings = object.get("warnings").and_then(Value::as_array);
     for warning in warnings.into_iter().flatten() {
         let target = text(warning, "target").map(|target| format!("target {target}: "));

@@ -59,7 +59,7 @@ pub(crate) async fn run(session: &Session, rehearse: &Rehearse) -> Result<(), Fa
     let cast = cast(session, rehearse).await?;
     let script = script(rehearse, &cast)?;
     let traffic = traffic(rehearse, &cast)?;
-    let screen = Screen::new(&cast, traffic.rate, traffic.length, session.format);
+    let screen = Screen::new(&cast, &script, &traffic, session.format);
     let usual = Behaviour {
         head_delay: rehearse.latency,
         event_gap: EVENT_GAP,
@@ -158,6 +158,7 @@ fn traffic(rehearse: &Rehearse, cast: &Cast) -> Result<Traffic, Failure> {
             Clients::Both => vec![Tongue::OpenAi, Tongue::Anthropic],
         },
         models,
+        targets: cast.roles.iter().map(|role| role.name.clone()).collect(),
     })
 }
 

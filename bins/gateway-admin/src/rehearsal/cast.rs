@@ -155,14 +155,20 @@ impl Role {
 
     /// Rewrites where a target leads, and leaves all else that an outage depends on.
     fn lead_to(&self, url: &str, fields: &mut Map<String, Value>) {
-        for gone in ["host", "port", "protocol"] {
+        for gone in [
+            "host",
+            "port",
+            "protocol",
+            "region",
+            "project",
+            "api_version",
+        ] {
             fields.remove(gone);
         }
         let known = fields.get("provider").and_then(Value::as_str);
-        let spoken = known
-            .and_then(provider)
-            .and_then(|known| played(known.dialect));
-        if spoken.is_none() {
+        let known = known.and_then(provider);
+        // One that puts the model into its URLs, or speaks otherwise, has no stand-in of its own.
+        if known.is_none_or(|known| !USUAL_PATHS.contains(&known.chat_path)) {
             fields.remove("provider");
         }
         let base = format!("{url}/v1");
@@ -247,6 +253,8 @@ const ANSWER_FIELDS: &[&str] = &[
     "warnings",
     "kind",
 ];
+/// Where the dialects' own providers, and those that are like them, serve conversations.
+const USUAL_PATHS: &[&str] = &["/chat/completions", "/messages"];
 /// What the gateway does where nothing is written; only what is said of a rehearsal hangs on it.
 const USUAL_REST: Duration = Duration::from_secs(10);
 const USUAL_RAMP: Duration = Duration::from_secs(30);
@@ -297,6 +305,20 @@ mod tests {
         assert_eq!(second["path"], "/v1/messages");
         assert_eq!(cast.roles[0].models, ["b"]);
         assert_eq!(cast.roles[1].dialect, Dialect::Anthropic);
+    }
+
+    #[test]
+    fn every_provider_that_is_known_can_be_played() {
+        for name in provider_names() {
+            let target = json!({ "provider": name, "region": "r-1", "project": "p" });
+            let written = json!({ "name": "chat", "targets": [target] });
+            let cast = Cast::read(written).unwrap();
+            let document = cast.document(&["http://s:1".to_owned()]);
+            let copy = Cast::read(document.clone());
+            assert_eq!(copy.map(|copy| copy.roles.len()), Ok(1), "{document}");
+            assert_eq!(document["targets"][0]["base_url"], "http://s:1/v1");
+            assert_eq!(document["targets"][0]["region"], Value::Null);
+        }
     }
 
     #[test]

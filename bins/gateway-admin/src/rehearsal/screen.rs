@@ -9,6 +9,7 @@ use super::{
     observations::{Change, Observations, Second},
     script::{Cue, Script},
     span::shown,
+    traffic::Traffic,
 };
 use crate::{args::Format, failure::Failure, output};
 
@@ -17,25 +18,31 @@ use crate::{args::Format, failure::Failure, output};
 pub(crate) struct Screen {
     bar: ProgressBar,
     is_for_people: bool,
-    /// Targets with a column of their own, and how wide it is.
-    columns: Vec<(String, usize)>,
+    /// Targets with a column of their own: their places in the cast, names, and how wide it is.
+    columns: Vec<(usize, String, usize)>,
     /// The last column, of all other targets together.
     has_others: bool,
     full_bar: u64,
 }
 
 impl Screen {
-    pub(crate) fn new(cast: &Cast, rate: u32, length: Duration, format: Format) -> Self {
+    /// Those that something happens to get the first columns.
+    pub(crate) fn new(cast: &Cast, script: &Script, traffic: &Traffic, format: Format) -> Self {
+        let (rate, length) = (traffic.rate, traffic.length);
         // Hidden by itself where standard error is no terminal.
         let bar = ProgressBar::new(length.as_secs());
         let style = ProgressStyle::with_template("{bar:30} {pos}/{len} s  {msg}");
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        let columns = cast.roles.iter().take(MOST_COLUMNS);
+        let mut roles: Vec<_> = cast.roles.iter().enumerate().collect();
+        roles.sort_by_key(|(place, _)| !script.cues.iter().any(|cue| cue.target == *place));
+        roles.truncate(MOST_COLUMNS);
+        roles.sort_by_key(|(place, _)| *place);
+        let columns = roles.into_iter();
         Self {
             bar,
             is_for_people: matches!(format, Format::Table | Format::Wide),
             columns: columns
-                .map(|role| (role.name.clone(), role.name.len().max(CELL)))
+                .map(|(place, role)| (place, role.name.clone(), role.name.len().max(CELL)))
                 .collect(),
             has_others: cast.roles.len() > MOST_COLUMNS,
             full_bar: u64::from(rate),
@@ -58,7 +65,7 @@ impl Screen {
             text.push_str("  nothing goes wrong: --scenario or --fault says what shall\n");
         }
         let mut header = format!("\n{:>7}", "TIME");
-        for (name, width) in &self.columns {
+        for (_, name, width) in &self.columns {
             header.push_str(&format!("  {name:<width$}"));
         }
         if self.has_others {
@@ -74,8 +81,8 @@ impl Screen {
         let second = seen.second(number);
         let failed: u64 = second.failed.values().sum();
         let mut row = format!("{:>5} s", number + 1);
-        for (place, (name, width)) in self.columns.iter().enumerate() {
-            let word = seen.standings.get(place).map_or("", |it| it.word());
+        for (place, name, width) in &self.columns {
+            let word = seen.standings.get(*place).map_or("", |it| it.word());
             row.push_str(&format!("  {:<width$}", self.cell(&second, name, word)));
         }
         if self.has_others {
@@ -95,7 +102,7 @@ impl Screen {
     }
 
     fn others(&self, second: &Second) -> u64 {
-        let is_shown = |name: &String| self.columns.iter().any(|(shown, _)| shown == name);
+        let is_shown = |name: &String| self.columns.iter().any(|(_, shown, _)| shown == name);
         let others = second.answered.iter().filter(|(name, _)| !is_shown(name));
         others.map(|(_, count)| count).sum()
     }

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     args::{Connection, Format},
     client::Call,
+    commands::show_warnings,
     failure::{Failure, chain},
     noun::Noun,
     session::{Place, Session, text},
@@ -163,7 +164,7 @@ fn session(url: &str) -> Result<Session, Failure> {
 
 async fn configure(session: &Session, upstream: &Value) -> Result<(), Failure> {
     let place = Place::within(Noun::Object(Kind::Upstream));
-    session.create(&place, upstream).await?;
+    show_warnings(&session.create(&place, upstream).await?);
     // Nobody else can reach it, so that nobody needs a key.
     let open = json!({ "require_key": false });
     let path = ["gateways", session.gateway().await?];

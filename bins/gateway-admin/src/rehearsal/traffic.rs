@@ -27,6 +27,8 @@ pub(crate) struct Traffic {
     pub(crate) tongues: Vec<Tongue>,
     /// The models that they ask for; at least one, `None` for none at all.
     pub(crate) models: Vec<Option<String>>,
+    /// The targets' names, by which the stand-ins call themselves.
+    pub(crate) targets: Vec<String>,
 }
 
 impl Traffic {
@@ -36,6 +38,7 @@ impl Traffic {
         // The same questions in the same order each time.
         let mut random = fastrand::Rng::with_seed(SEED);
         let client = Arc::new(client.clone());
+        let targets = Arc::new(self.targets.clone());
         let mut under_way = JoinSet::new();
         let mut ticks = interval(Duration::from_secs(1) / self.rate.max(1));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -47,10 +50,11 @@ impl Traffic {
                 continue;
             }
             let question = self.question(&mut random);
-            let (client, tell) = (Arc::clone(&client), tell.clone());
+            let (client, targets) = (Arc::clone(&client), Arc::clone(&targets));
+            let tell = tell.clone();
             under_way.spawn(async move {
                 let mut pending = Pending::new(question.is_stream, began, tell);
-                let outcome = ask(&client, &question, &mut pending).await;
+                let outcome = ask(&client, &question, &targets, &mut pending).await;
                 pending.end(outcome);
             });
         }
@@ -119,7 +123,12 @@ impl Drop for Pending {
     }
 }
 
-async fn ask(client: &Client, question: &Question, pending: &mut Pending) -> Outcome {
+async fn ask(
+    client: &Client,
+    question: &Question,
+    targets: &[String],
+    pending: &mut Pending,
+) -> Outcome {
     let failed = |wrong, target| Outcome::Failed { wrong, target };
     let mut answer = match client.stream(question.path(), &question.body()).await {
         Ok(answer) => answer,
@@ -133,25 +142,44 @@ async fn ask(client: &Client, question: &Question, pending: &mut Pending) -> Out
     if answer.status != 200 {
         return failed(Wrong::Status(answer.status), None);
     }
-    let read = match read(&mut answer, pending).await {
-        Ok(body) => question.judge(&body),
-        Err(error) => Err(wrong(&error)),
+    let body = match read(&mut answer, pending).await {
+        Ok(body) => body,
+        Err(error) => return failed(wrong(&error), target),
     };
-    match (read, target) {
-        (Ok(()), Some(target)) => Outcome::Answered { target },
-        (Ok(()), None) => failed(Wrong::LooksWhole, None),
-        (Err(wrong), target) => failed(wrong, target),
+    match question.judge(&body) {
+        Ok(()) => Outcome::Answered {
+            target: target.unwrap_or_else(|| who_says(&body, targets)),
+        },
+        Err(wrong) => failed(wrong, target),
     }
+}
+
+/// Finds the stand-in that gave an answer. The head does not name it where the gateway had to begin
+/// a stream, to keep it alive, before anyone had answered.
+fn who_says(body: &[u8], targets: &[String]) -> String {
+    let body = String::from_utf8_lossy(body);
+    let is_in = |name: &&String| {
+        // A stream brings it as a piece of its own.
+        body.contains(&format!("\"{name}\"")) || body.contains(&format!("\"{name} stand-in"))
+    };
+    targets.iter().find(is_in).cloned().unwrap_or_default()
 }
 
 async fn read(answer: &mut Streaming, pending: &mut Pending) -> Result<Vec<u8>, ClientError> {
     let mut body = Vec::new();
     while let Some(bytes) = answer.chunk().await? {
-        let now = pending.began.elapsed();
-        pending.first.get_or_insert(now.saturating_sub(pending.at));
         body.extend_from_slice(&bytes);
+        // A comment that keeps a stream alive is no answer yet.
+        if pending.first.is_none() && (!body.starts_with(b":") || contains(&bytes, b"data:")) {
+            let now = pending.began.elapsed();
+            pending.first.get_or_insert(now.saturating_sub(pending.at));
+        }
     }
     Ok(body)
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
 }
 
 fn wrong(error: &ClientError) -> Wrong {
@@ -166,3 +194,20 @@ pub(crate) const MOST_UNDER_WAY: usize = 200;
 /// How long requests may still take when no more are sent.
 const GRACE: Duration = Duration::from_secs(5);
 const SEED: u64 = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stand_in_is_known_by_what_it_says() {
+        let targets = ["openai-0", "openai-01"].map(str::to_owned);
+        let says = |body: &str| who_says(body.as_bytes(), &targets);
+        assert_eq!(
+            says(r#"data: {"delta": {"content": "openai-01"}}"#),
+            "openai-01"
+        );
+        assert_eq!(says(r#"{"content": "openai-0 stand-in here"}"#), "openai-0");
+        assert_eq!(says("{}"), "");
+    }
+}

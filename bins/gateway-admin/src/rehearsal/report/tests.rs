@@ -22,6 +22,7 @@ fn play(answers: bool) -> (Cast, Script, Traffic, Observations) {
         streams: 0,
         tongues: Vec::new(),
         models: Vec::new(),
+        targets: Vec::new(),
     };
     let mut seen = Observations::default();
     let secs = Duration::from_secs;

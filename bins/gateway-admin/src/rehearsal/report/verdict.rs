@@ -79,7 +79,7 @@ impl Report {
                 shown(back),
                 shown(whole)
             ),
-            (Some(back), None) if fault.share_before > 0.0 => format!(
+            (Some(back), None) if fault.out_after.is_some() && fault.share_before > 0.0 => format!(
                 ", answered again {} after the end and had {:.0} % of the answers at the last, \
                  {:.0} % before; --for {}s shows the rest of its way.",
                 shown(back),
@@ -118,8 +118,8 @@ impl Report {
             ),
             (
                 failed(Wrong::ErrorEvent),
-                "After its first token a stream is the client's, and ends with an error event that \
-                 the client has to take as a reason to ask again.",
+                "After its first token a stream is the client's, and ends in an error event when it \
+                 breaks; stream.commit: complete holds it back until it is whole.",
             ),
             (
                 failed(Wrong::LooksWhole),
