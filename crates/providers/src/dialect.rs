@@ -48,13 +48,14 @@ pub enum Surface {
     Embeddings,
     /// `POST /v1/messages`.
     Messages,
-    /// `POST /v1/messages/count_tokens`; only targets that speak Anthropic's dialect have it.
+    /// `POST /v1/messages/count_tokens`; only targets that speak Anthropic's dialect have it, and
+    /// [`estimate_tokens`](crate::estimate_tokens) stands in for the others.
     CountTokens,
     /// `POST /v1beta/models/{model}:generateContent`, which names its model in the path.
     GenerateContent,
     /// `POST /v1beta/models/{model}:streamGenerateContent`, the same as a stream of events.
     StreamGenerateContent,
-    /// `GET /v1/models`, which the gateway answers by itself.
+    /// `GET /v1/models`, and `GET /v1beta/models` of Google's, which the gateway answers by itself.
     Models,
     /// Any other call: passed through, never translated.
     Other,
@@ -76,6 +77,7 @@ impl Surface {
             ("POST", "/messages") => Self::Messages,
             ("POST", "/messages/count_tokens") => Self::CountTokens,
             ("GET", "/models") => Self::Models,
+            ("GET", _) if path == GOOGLE_MODELS => Self::Models,
             ("POST", _) => match gemini::path::read(path) {
                 Some((_, false)) => Self::GenerateContent,
                 Some((_, true)) => Self::StreamGenerateContent,
@@ -140,6 +142,9 @@ impl Surface {
     }
 }
 
+/// Where Google's clients ask for models.
+const GOOGLE_MODELS: &str = "/v1beta/models";
+
 /// Tells the dialect of a target from the end of its path, when no provider is named.
 ///
 /// `None` when the path says nothing; OpenAI's chat completions are then the best guess.
@@ -178,6 +183,8 @@ mod tests {
             Surface::CountTokens
         );
         assert_eq!(of("GET", "/v1/models"), Surface::Models);
+        assert_eq!(of("GET", "/v1beta/models?pageSize=50"), Surface::Models);
+        assert_eq!(of("POST", "/v1beta/models"), Surface::Other);
         assert_eq!(
             of("POST", "/v1beta/models/m:generateContent"),
             Surface::GenerateContent

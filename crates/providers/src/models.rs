@@ -1,6 +1,7 @@
 //! The list of models, in a client's shape.
 
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use crate::dialect::Dialect;
 use crate::json::Writer;
@@ -85,24 +86,11 @@ fn anthropic(models: &[ModelEntry], out: &mut Writer) {
     });
 }
 
-/// Writes seconds since 1970 as RFC 3339 does, by the civil-from-days reckoning: eras of 400
-/// years, each beginning in March, so that a leap day comes last.
+/// Writes seconds since 1970 as RFC 3339 does; a time beyond the calendar is its beginning.
 fn timestamp(seconds: u64) -> String {
-    let days = seconds / 86_400 + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    let seconds = i64::try_from(seconds).unwrap_or_default();
+    let time = Timestamp::from_second(seconds).unwrap_or(Timestamp::UNIX_EPOCH);
+    time.to_string()
 }
 
 #[cfg(test)]
@@ -141,5 +129,6 @@ mod tests {
         assert_eq!(timestamp(1_709_210_096), "2024-02-29T12:34:56Z");
         assert_eq!(timestamp(1_709_251_200), "2024-03-01T00:00:00Z");
         assert_eq!(timestamp(4_102_444_799), "2099-12-31T23:59:59Z");
+        assert_eq!(timestamp(u64::MAX), "1970-01-01T00:00:00Z");
     }
 }

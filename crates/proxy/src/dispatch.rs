@@ -5,7 +5,7 @@ mod tried;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ai_gateway_providers::{Dialect, Exchange, encode, translate_error};
+use ai_gateway_providers::{Dialect, Exchange, Surface, encode, translate_error};
 use ai_gateway_registry::{Outcome, Outlook, key_of_prefix};
 use ai_gateway_telemetry::{AttemptOutcome, RequestOutcome};
 use http::Response;
@@ -87,6 +87,7 @@ async fn ask_targets(
         story,
         tried: Tried::default(),
         waited: Duration::ZERO,
+        lacks_count: false,
     };
     match dispatch.run().await {
         Ok(Answered::Good(good)) => {
@@ -102,6 +103,12 @@ async fn ask_targets(
                 .end(response.status(), RequestOutcome::CallerFault);
             Ok(response)
         }
+        Err(_) if dispatch.lacks_count && dispatch.story.attempts() == 0 => {
+            let answer = respond::estimate(&call.body, dispatch.story.request_id());
+            let outcome = RequestOutcome::Success;
+            dispatch.story.end(answer.status(), outcome);
+            Ok(answer)
+        }
         Err(failure) => Err((failure, dispatch.story)),
     }
 }
@@ -116,6 +123,8 @@ struct Dispatch<'a> {
     tried: Tried,
     /// How long it waited for targets to cool.
     waited: Duration,
+    /// Whether a target was passed over that cannot count a request's tokens.
+    lacks_count: bool,
 }
 
 /// A target's answer that the client gets.
@@ -170,6 +179,7 @@ impl Dispatch<'_> {
     /// Whether the target can be asked at all. That it cannot is not its fault.
     fn is_fit(&mut self, lease: &Lease) -> bool {
         if !self.call.surface.reaches(lease.dialect()) {
+            self.lacks_count |= self.call.surface == Surface::CountTokens;
             return false;
         }
         if self.call.surface.is_conversation() && lease.model().is_none() {
@@ -412,7 +422,7 @@ impl Good {
         lease.first_byte();
         let body = match answer.body {
             AnswerBody::Whole { bytes, usage } => {
-                story.used(&usage);
+                story.used(&usage, &lease);
                 lease.tokens(usage.input, usage.output);
                 lease.finish(Outcome::Success);
                 story.attempted(AttemptOutcome::Success);

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use ai_gateway_model::HostHandling;
 use ai_gateway_providers::{
-    Catalogue, Dialect, EncodedBody, ModelFacts, Quirks, Surface, TargetTraits, join_url_path,
+    Catalogue, Dialect, EncodedBody, ModelFacts, Quirks, Surface, TargetTraits, Usage,
+    join_url_path,
 };
 use ai_gateway_telemetry::TargetMeters;
 use bytes::Bytes;
@@ -113,6 +114,13 @@ impl Endpoint {
     /// included; `None` when the catalogue does not know it.
     pub fn context_window(&self, model: &str) -> Option<u32> {
         self.facts(model).map(|facts| facts.context_tokens)
+    }
+
+    /// What `usage` of `model`, as the provider names it, cost, in billionths of a US dollar; `None`
+    /// when the catalogue does not know the model, or nothing was used.
+    pub(crate) fn cost_nano_usd(&self, model: &str, usage: &Usage) -> Option<u64> {
+        let facts = self.facts(model).filter(|_| usage.total() > 0)?;
+        Some(facts.price.nano_usd(usage))
     }
 
     /// What the catalogue knows of `model`, as the provider names it.

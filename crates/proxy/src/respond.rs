@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ai_gateway_providers::{Dialect, GatewayError, render_error, render_error_event};
+use ai_gateway_providers::{
+    Dialect, GatewayError, estimate_tokens, render_error, render_error_event, render_token_count,
+};
 use bytes::Bytes;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
@@ -159,6 +161,18 @@ pub(crate) fn waiting(body: Body, request_id: &str) -> Response<Body> {
     finish(head, body)
 }
 
+/// How many tokens a request has, as far as the gateway can tell, marked as no more than that.
+pub(crate) fn estimate(body: &[u8], request_id: &str) -> Response<Body> {
+    let count = render_token_count(estimate_tokens(body));
+    let mut response = json(StatusCode::OK, count, request_id);
+    let headers = response.headers_mut();
+    headers.insert(
+        X_GATEWAY_ESTIMATED,
+        HeaderValue::from_static("input_tokens"),
+    );
+    response
+}
+
 /// An answer of the gateway's own.
 pub(crate) fn json(status: StatusCode, body: Bytes, request_id: &str) -> Response<Body> {
     let mut response = Response::new(Body::whole(body));
@@ -234,6 +248,7 @@ const X_GATEWAY_MODEL: HeaderName = HeaderName::from_static("x-gateway-model");
 const X_GATEWAY_ATTEMPTS: HeaderName = HeaderName::from_static("x-gateway-attempts");
 const X_GATEWAY_MODEL_SUBSTITUTED: HeaderName =
     HeaderName::from_static("x-gateway-model-substituted");
+const X_GATEWAY_ESTIMATED: HeaderName = HeaderName::from_static("x-gateway-estimated");
 const X_GATEWAY_DROPPED: HeaderName = HeaderName::from_static("x-gateway-dropped");
 const X_SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");

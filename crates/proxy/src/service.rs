@@ -201,10 +201,14 @@ impl Service<Request<Incoming>> for Proxy {
 
 /// The dialect in which the gateway's own answers are read.
 fn client_dialect(surface: Surface, head: &Parts) -> Dialect {
-    if surface == Surface::Models && head.headers.contains_key("anthropic-version") {
+    if surface != Surface::Models {
+        surface.dialect()
+    } else if head.uri.path().starts_with("/v1beta/") {
+        Dialect::GeminiGenerate
+    } else if head.headers.contains_key("anthropic-version") {
         Dialect::AnthropicMessages
     } else {
-        surface.dialect()
+        Dialect::OpenAiChat
     }
 }
 

@@ -99,7 +99,7 @@ impl Settlement {
         else {
             return;
         };
-        story.used(usage);
+        story.used(usage, &lease);
         lease.tokens(usage.input, usage.output);
         let (outcome, recorded, ended) = match ending {
             Ending::Complete => (

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::endpoint::Endpoint;
 use crate::failure::{Blame, Failure};
 
 /// A request from its arrival to its end.
@@ -110,8 +111,8 @@ impl Story {
         self.record.time_to_first_token = Some(self.arrived.elapsed());
     }
 
-    /// Notes the tokens that the target reported.
-    pub(crate) fn used(&mut self, usage: &Usage) {
+    /// Notes the tokens that `target` reported, and what they cost.
+    pub(crate) fn used(&mut self, usage: &Usage, target: &Endpoint) {
         for admission in &self.admissions {
             admission.used_tokens(usage.total(), self.clock.monotonic());
         }
@@ -121,6 +122,8 @@ impl Story {
             cached_input: usage.cached_read,
             reasoning: usage.reasoning,
         };
+        let model = self.record.served_model.as_deref();
+        self.record.cost_nano_usd = model.and_then(|model| target.cost_nano_usd(model, usage));
     }
 
     /// What an answer is marked with where its target does not do so.

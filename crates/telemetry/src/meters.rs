@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -122,6 +123,7 @@ struct ModelMeters {
     duration: Histogram,
     first_token: Histogram,
     tokens: [Counter; 4],
+    cost: Dollars,
     gen_ai: GenAiMeters,
 }
 
@@ -150,6 +152,7 @@ impl ModelMeters {
             duration: families.duration.get_or_create_owned(&labels),
             first_token: families.first_token.get_or_create_owned(&labels),
             tokens,
+            cost: families.cost.get_or_create_owned(&labels),
             gen_ai: GenAiMeters::resolve(families, identity, &model),
             model,
         }
@@ -163,6 +166,9 @@ impl ModelMeters {
         }
         for (counter, count) in self.tokens.iter().zip(token_counts(record.usage)) {
             counter.inc_by(count);
+        }
+        if let Some(nanos) = record.cost_nano_usd {
+            self.cost.inc_by(as_f64(nanos) / 1e9);
         }
         self.gen_ai.count(record.usage, record.duration);
     }
@@ -238,6 +244,9 @@ impl GenAiMeters {
     }
 }
 
+/// US dollars, in fractions too.
+type Dollars = Counter<f64, AtomicU64>;
+
 type Histograms<Labels> = Family<Labels, Histogram, fn() -> Histogram>;
 
 /// Every metric family that has labels, and which target needs which of their series.
@@ -247,6 +256,7 @@ pub(crate) struct Families {
     duration: Histograms<ModelLabels>,
     first_token: Histograms<ModelLabels>,
     tokens: Family<TokenLabels, Counter>,
+    cost: Family<ModelLabels, Dollars>,
     attempts: Family<AttemptLabels, Counter>,
     gen_ai_tokens: Histograms<GenAiTokenLabels>,
     gen_ai_duration: Histograms<GenAiLabels>,
@@ -268,6 +278,7 @@ impl Families {
             duration: Family::new_with_constructor(duration_histogram as fn() -> Histogram),
             first_token: Family::new_with_constructor(duration_histogram as fn() -> Histogram),
             tokens: Family::default(),
+            cost: Family::default(),
             attempts: Family::default(),
             gen_ai_tokens: Family::new_with_constructor(token_histogram as fn() -> Histogram),
             gen_ai_duration: Family::new_with_constructor(duration_histogram as fn() -> Histogram),
@@ -295,6 +306,11 @@ impl Families {
             "tokens",
             "Tokens as targets reported them",
             families.tokens.clone(),
+        );
+        own.register(
+            "cost_usd",
+            "What the tokens cost, where prices are known",
+            families.cost.clone(),
         );
         own.register(
             "upstream_attempts",
@@ -374,6 +390,7 @@ impl Families {
             };
             self.duration.remove(&labels);
             self.first_token.remove(&labels);
+            self.cost.remove(&labels);
             for r#type in TOKEN_TYPES {
                 self.tokens.remove(&TokenLabels {
                     model: labels.clone(),
@@ -457,10 +474,10 @@ fn token_histogram() -> Histogram {
     Histogram::new(exponential_buckets(1.0, 4.0, 14))
 }
 
-/// Exact up to 2^53, which no count of tokens reaches.
+/// Exact up to 2^53, which no count of tokens reaches, and no cost of one request.
 #[expect(
     clippy::cast_precision_loss,
-    reason = "token counts stay far below 2^53"
+    reason = "the counts of one request stay far below 2^53"
 )]
 fn as_f64(count: u64) -> f64 {
     count as f64

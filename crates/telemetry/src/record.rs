@@ -38,6 +38,8 @@ pub struct RequestRecord {
     pub is_stream: bool,
     /// The tokens that the target reported; zeros when it reported none.
     pub usage: TokenUsage,
+    /// What those tokens cost, in billionths of a US dollar; `None` where no price is known.
+    pub cost_nano_usd: Option<u64>,
     /// From the request's arrival to the first token or body byte for the client.
     pub time_to_first_token: Option<Duration>,
     /// From the request's arrival to the end of the answer.
@@ -63,6 +65,7 @@ impl RequestRecord {
             outcome: RequestOutcome::Refused,
             is_stream: false,
             usage: TokenUsage::default(),
+            cost_nano_usd: None,
             time_to_first_token: None,
             duration: Duration::ZERO,
         }

@@ -71,6 +71,10 @@ async fn requests_tokens_attempts_and_targets_are_told() {
     ];
     assert!(value(&text, "aigw_requests_total", &served) >= 2);
     assert_eq!(value(&text, "aigw_requests_total", &[r#"code="401""#]), 1);
+    let cost = text
+        .lines()
+        .find(|line| line.starts_with("aigw_cost_usd_total") && line.contains(r#"model="gpt-4""#));
+    assert!(cost.is_some_and(|line| !line.ends_with(" 0.0")), "{text}");
     assert_eq!(
         value(
             &text,

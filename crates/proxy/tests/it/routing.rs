@@ -6,7 +6,7 @@ use ai_gateway_testkit::{Provider, StandIn};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::fixture::{Fixture, anthropic_target, chat, target};
+use crate::fixture::{Fixture, anthropic_target, chat, messages, target};
 
 async fn stand_in(name: &str) -> StandIn {
     Provider::openai().name(name).start().await.unwrap()
@@ -378,4 +378,42 @@ async fn the_lowest_cost_is_that_of_the_catalogue() {
         let answer = fixture.client().post("/v1/chat/completions", &chat()).await;
         assert_eq!(answer.unwrap().header("x-gateway-target"), "cheap");
     }
+}
+
+#[tokio::test]
+async fn tokens_are_estimated_where_no_target_counts_them_and_said_to_be() {
+    let stand_in = stand_in("only").await;
+    let fixture = Fixture::with_upstream(json!({ "targets": [target(&stand_in, 1)] })).await;
+    let (path, body) = ("/v1/messages/count_tokens", messages(false));
+    let answer = fixture.client().post(path, &body).await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(answer.header("x-gateway-estimated"), "input_tokens");
+    assert!(answer.json()["input_tokens"].as_u64().unwrap() > 0);
+    assert!(stand_in.requests().is_empty());
+
+    let counting = Provider::anthropic()
+        .name("counting")
+        .start()
+        .await
+        .unwrap();
+    let targets = json!([target(&stand_in, 1), anthropic_target(&counting, 2)]);
+    let fixture = Fixture::with_upstream(json!({ "targets": targets })).await;
+    let answer = fixture.client().post(path, &body).await.unwrap();
+    assert_eq!(answer.header("x-gateway-target"), "counting");
+    assert_eq!(answer.header("x-gateway-estimated"), "");
+}
+
+#[tokio::test]
+async fn google_s_clients_find_models_where_they_look_for_them() {
+    let stand_in = stand_in("only").await;
+    let mut listed = target(&stand_in, 1);
+    listed["models"] = json!(["m"]);
+    let fixture = Fixture::with_upstream(json!({ "targets": [listed] })).await;
+    let answer = fixture.client().get("/v1beta/models").await.unwrap();
+    assert_eq!(
+        answer.json()["models"][0]["name"],
+        "models/m",
+        "{}",
+        answer.text()
+    );
 }

@@ -86,6 +86,9 @@ impl AccessLine<'_> {
         line.flag("is_stream", record.is_stream);
         line.number("input_tokens", record.usage.input);
         line.number("output_tokens", record.usage.output);
+        if let Some(cost) = record.cost_nano_usd {
+            line.number("cost_nano_usd", cost);
+        }
         if let Some(time) = record.time_to_first_token {
             line.number("first_token_ms", millis(time));
         }

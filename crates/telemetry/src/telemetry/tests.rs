@@ -35,6 +35,7 @@ fn served(attempts: &[(&Arc<TargetMeters>, AttemptOutcome)], model: &str) -> Req
         cached_input: 8,
         reasoning: 0,
     };
+    record.cost_nano_usd = Some(11_700);
     record.time_to_first_token = Some(Duration::from_millis(150));
     record.duration = Duration::from_millis(900);
     record.attempts = attempts
@@ -114,6 +115,8 @@ fn tokens_and_times_reach_their_families() {
             "{kind}"
         );
     }
+    let cost = value(&text, "aigw_cost_usd_total", &[of_model]).unwrap_or_default();
+    assert!((cost - 11.7e-6).abs() < 1e-12, "{cost}");
     let first_token = value(&text, "aigw_time_to_first_token_seconds_sum", &[of_model]);
     assert_eq!(first_token, Some(0.15));
     assert_eq!(
@@ -294,7 +297,7 @@ fn a_request_is_one_line_of_the_log_at_info() {
             r#""path":"/v1/chat/completions","status":200,"outcome":"success","#,
             r#""gateway":"default","route":"","service":"","upstream":"chat","target_id":"b","#,
             r#""provider":"openai","asked_model":"gpt\n\"4\"","served_model":"gpt-4o-mini","#,
-            r#""is_stream":false,"input_tokens":30,"output_tokens":12,"first_token_ms":150,"#,
+            r#""is_stream":false,"input_tokens":30,"output_tokens":12,"cost_nano_usd":11700,"first_token_ms":150,"#,
             r#""duration_ms":900,"attempts":"a:timeout:5ms b:success:5ms","#,
             r#""target":"aigw::access"}"#,
             "\n"
