@@ -12,7 +12,7 @@ use comfy_table::presets::NOTHING;
 use crate::command::{self, Show, now};
 use crate::tests_counted::{self, Counted};
 use crate::workspace::Workspace;
-use crate::{clients, layers, report, tidy};
+use crate::{clients, faults, layers, report, tidy};
 
 /// One step.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -37,13 +37,15 @@ pub(crate) enum Chore {
     Loom,
     /// Real clients are served by every kind of target as by their own providers
     Clients,
+    /// Every fault of a target comes out as the catalogue says, and hostile clients harm none
+    Faults,
     /// The examples run to their end
     Example,
 }
 
 impl Chore {
     /// Every step, cheap ones first.
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Fmt,
         Self::Tidy,
         Self::Layers,
@@ -54,6 +56,7 @@ impl Chore {
         Self::Doctests,
         Self::Loom,
         Self::Clients,
+        Self::Faults,
         Self::Example,
     ];
 
@@ -78,6 +81,7 @@ impl Chore {
             Self::Doctests => "doctests",
             Self::Loom => "loom",
             Self::Clients => "clients",
+            Self::Faults => "faults",
             Self::Example => "example",
         }
     }
@@ -117,6 +121,7 @@ impl Chore {
             Self::Doctests => cargo(workspace, self, "test --workspace --doc"),
             Self::Loom => run_loom(workspace),
             Self::Clients => clients::run(workspace, &[]),
+            Self::Faults => faults::check(workspace),
             Self::Example => {
                 let mut outcome = run_example(workspace, "multi-provider")?;
                 outcome += run_example(workspace, "balancer-only")?;
@@ -127,7 +132,7 @@ impl Chore {
 
     /// Whether it runs programs that [`Chore::Build`] builds.
     fn needs_build(self) -> bool {
-        matches!(self, Self::Clients | Self::Example)
+        matches!(self, Self::Clients | Self::Faults | Self::Example)
     }
 }
 
@@ -149,6 +154,12 @@ impl Outcome {
 
     pub(crate) fn is_ok(self) -> bool {
         self.is_ok
+    }
+}
+
+impl From<bool> for Outcome {
+    fn from(is_ok: bool) -> Self {
+        Self::of(is_ok, Counted::default())
     }
 }
 

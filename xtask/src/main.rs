@@ -1,5 +1,5 @@
-//! The project's chores: `cargo xtask test`, `lint`, `layers`, `tidy`, `loom`, `conformance`, `bench`,
-//! `profile`.
+//! The project's chores: `cargo xtask test`, `lint`, `layers`, `tidy`, `loom`, `conformance`,
+//! `faults`, `bench`, `profile`.
 
 mod balancing;
 mod bench;
@@ -7,6 +7,7 @@ mod chores;
 mod clients;
 mod command;
 mod conformance;
+mod faults;
 mod layers;
 mod report;
 mod tests_counted;
@@ -63,6 +64,9 @@ enum Command {
     },
     /// Plays every interleaving of the balancer's shared cells, with bounded preemptions
     Loom,
+    /// Plays every fault of the catalogue through the gateway, ten times each
+    #[command(disable_help_flag = true)]
+    Faults(Passed),
     /// Measures: builds what is needed for release, and takes the machine for minutes
     Bench {
         #[command(subcommand)]
@@ -98,7 +102,7 @@ enum Profiled {
 
 #[derive(Args, Debug)]
 struct Passed {
-    /// Passed to the measuring program; `--help` asks it what it takes
+    /// Passed to the program that does it; `--help` asks it what it takes
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -144,6 +148,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
             conformance::run(&workspace, only.as_deref(), *update)
         }
         Command::Loom => chores::run_all(&workspace, &[Chore::Loom]),
+        Command::Faults(passed) => faults::run(&workspace, &passed.arguments),
         Command::Tidy => Ok(report::problems(&tidy::check(&workspace)?)),
         Command::Bench {
             what: Measurement::Gateway(passed),
