@@ -31,11 +31,11 @@ fn speeds() -> Vec<Scenario> {
         named("unequal", "8 unequal (0.4–1.6), load 0.75").with(unequal(8), 0.75),
         Scenario {
             gateways: 4,
-            ..of_unequal("gateways-4", "the same through 4 gateways")
+            ..of_unequal("gateways-4", "8 unequal through 4 gateways")
         },
         Scenario {
             gateways: 16,
-            ..of_unequal("gateways-16", "the same through 16 gateways")
+            ..of_unequal("gateways-16", "8 unequal through 16 gateways")
         },
         of_unequal("unequal-64", "64 unequal, load 0.75").with(unequal(64), 0.75),
         Scenario {
@@ -47,7 +47,11 @@ fn speeds() -> Vec<Scenario> {
             "8 equal, one 5 times slower in turn, 2 min",
             120.0,
         ),
-        in_turn("slow-900", "the same, 15 min each", 900.0),
+        in_turn(
+            "slow-900",
+            "8 equal, one 5 times slower in turn, 15 min",
+            900.0,
+        ),
     ]
 }
 
@@ -99,7 +103,7 @@ fn failures() -> Vec<Scenario> {
         },
         failing(
             "errors-breaker",
-            "the same with breaker and one retry",
+            "errors in 20 ms on one of 8, breaker, one retry",
             Trouble::FastErrors,
             2,
         ),

@@ -64,3 +64,8 @@ pub fn better(metric: Metric) -> Better {
         _ => Better::Less,
     }
 }
+
+/// Whether a time of this length means that queues grew as long as the run lasted.
+pub fn diverges(metric: Metric, figure: f64) -> bool {
+    matches!(metric, Metric::P50Slowdown | Metric::P99Slowdown | Metric::P99FirstByte) && figure > 1000.0
+}

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use super::scores::Scores;
+use super::scores::{Scores, diverges};
 use super::simulation::Metric;
 
 /// The figures that tell most, as Markdown. Bold is the best of a row, and what is within 3 % of it.
@@ -15,7 +15,7 @@ pub fn markdown(scores: &Scores) -> String {
         for (n, &metric) in scenario.metrics.iter().enumerate() {
             let cell = |policy| match scores.get(row, policy, metric) {
                 None => "–".into(),
-                Some(figure) if figure > 1000.0 => "diverges".into(),
+                Some(figure) if diverges(metric, figure) => "diverges".into(),
                 Some(figure) if scores.is_among_best(row, policy, metric) => format!("**{figure:.2}**"),
                 Some(figure) => format!("{figure:.2}"),
             };
