@@ -2,6 +2,8 @@
 
 // Marked so that the lints know its helpers for test code.
 #[cfg(test)]
+mod allocations;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod golden;
@@ -9,6 +11,8 @@ mod golden;
 mod matrix;
 #[cfg(test)]
 mod mutated;
+#[cfg(test)]
+mod pages;
 #[cfg(test)]
 mod pass_through;
 #[cfg(test)]

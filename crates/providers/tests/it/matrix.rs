@@ -14,7 +14,7 @@ use ai_gateway_providers::{
 use crate::golden::UPDATES;
 
 #[track_caller]
-fn check(page: &str, text: &str) {
+pub(crate) fn check(page: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../docs/providers")
         .join(page);
@@ -55,7 +55,7 @@ const DIALECTS: [Dialect; 6] = [
     Dialect::CohereChat,
 ];
 
-fn quirks(provider: &Provider) -> String {
+pub(crate) fn quirks(provider: &Provider) -> String {
     let quirks = &provider.quirks;
     let mut notes = Vec::new();
     if quirks.max_tokens == MaxTokensField::MaxTokens {
@@ -79,7 +79,7 @@ fn quirks(provider: &Provider) -> String {
     notes.join("; ")
 }
 
-fn auth(provider: &Provider) -> String {
+pub(crate) fn auth(provider: &Provider) -> String {
     let header = provider.auth.header;
     match provider.auth.scheme {
         AuthScheme::Bearer => format!("`{header}: Bearer …`"),
@@ -118,7 +118,8 @@ fn the_page_of_the_matrix_says_what_the_code_does() {
         };
         writeln!(
             page,
-            "| `{}` | `{}` | {base} | {} | `{} {}` → {:?} | {} |",
+            "| [`{}`]({}.md) | `{}` | {base} | {} | `{} {}` → {:?} | {} |",
+            provider.name,
             provider.name,
             provider.dialect.as_str(),
             auth(provider),

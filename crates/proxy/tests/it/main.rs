@@ -16,6 +16,8 @@ mod fixture;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod routing;
 #[cfg(test)]
 mod streams;

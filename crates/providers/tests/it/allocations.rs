@@ -1,0 +1,45 @@
+//! What passes through costs no memory of its own.
+
+use ai_gateway_providers::StreamRelay;
+use bytes::Bytes;
+
+use crate::setup::{ANTHROPIC, OPENAI, Side};
+
+const EVENTS: usize = 200;
+
+fn events(side: Side) -> Bytes {
+    let event = |at: usize| match side.name {
+        "openai" => format!(
+            "data: {{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-4o\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\" t{at}\"}},\"logprobs\":null,\"finish_reason\":null}}]}}\n\n"
+        ),
+        _ => format!(
+            "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\" t{at}\"}}}}\n\n"
+        ),
+    };
+    let stream: String = (0..EVENTS).map(event).collect();
+    Bytes::from(stream)
+}
+
+/// Relays the events of `stream` behind those that `begin`, which teach the relay their shape, and
+/// returns how many allocations that took.
+fn allocations(mut relay: StreamRelay, mut stream: Bytes, begin: usize) -> u64 {
+    let mut out: Vec<Bytes> = Vec::with_capacity(2 * EVENTS);
+    // Shared from here on, as bytes of a connection are.
+    let begin = stream.split_to(begin);
+    relay.push(begin, &mut out).unwrap();
+    let seen = out.len();
+    let taken = allocation_counter::measure(|| relay.push(stream, &mut out).unwrap());
+    assert!(out.len() - seen == EVENTS - 1, "{}", out.len());
+    taken.count_total
+}
+
+#[test]
+fn an_event_that_passes_through_allocates_nothing() {
+    for side in [OPENAI, ANTHROPIC] {
+        let stream = events(side);
+        // An event that the connection cuts is put together, which takes memory.
+        let begin = stream.windows(2).position(|end| end == b"\n\n").unwrap() + 2;
+        let relay = side.exchange(side, true).stream();
+        assert_eq!(allocations(relay, stream, begin), 0, "{}", side.name);
+    }
+}
