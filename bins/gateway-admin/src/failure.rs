@@ -51,6 +51,9 @@ pub(crate) enum Failure {
     /// `serve` cannot use what it was given.
     #[error("{message}")]
     Serve { message: String },
+    /// What the command is about does not exist.
+    #[error("{message}")]
+    Missing { message: String },
     /// A rehearsal could not be played, or did not come out as it was required to.
     #[error("{message}")]
     Rehearsal { message: String },
@@ -65,6 +68,7 @@ impl Failure {
             Self::Unreachable { .. } | Self::Timeout { .. } | Self::Strange { .. } => 4,
             Self::Refused(problem) => problem.exit_code(),
             Self::Some { code, .. } => *code,
+            Self::Missing { .. } => 6,
             Self::File { .. }
             | Self::Declined
             | Self::Output(_)

@@ -20,7 +20,7 @@ mod trouble;
 
 use std::time::Duration;
 
-use ai_gateway_model::Kind;
+use ai_gateway_model::{Kind, nearest};
 use ai_gateway_testkit::Behaviour;
 use tokio::{
     sync::mpsc,
@@ -95,17 +95,33 @@ async fn cast(session: &Session, rehearse: &Rehearse) -> Result<Cast, Failure> {
     let noun = Noun::Object(Kind::Upstream);
     let (origin, written) = match (&rehearse.file, &rehearse.upstream) {
         (Some(file), _) => (file.display().to_string(), documents::fields(file, noun)?),
-        (None, Some(name)) => {
-            let read = session.read(&Place::within(noun), name).await?;
-            (format!("upstream {name}"), read.body)
-        }
-        (None, None) => {
-            let name = only_upstream(session).await?;
-            let read = session.read(&Place::within(noun), &name).await?;
+        (None, named) => {
+            let name = match named {
+                Some(name) => name.clone(),
+                None => only_upstream(session).await?,
+            };
+            let Some(read) = session.find(&Place::within(noun), &name).await? else {
+                return Err(unknown_upstream(session, &name).await?);
+            };
             (format!("upstream {name}"), read.body)
         }
     };
     Cast::read(written).map_err(|message| Failure::Document { origin, message })
+}
+
+/// Says which upstreams there are in place of one that is not.
+async fn unknown_upstream(session: &Session, name: &str) -> Result<Failure, Failure> {
+    let names = session.upstream_names().await?;
+    let hint = nearest(name, names.iter().map(String::as_str))
+        .map(|near| format!("; did you mean {near}?"))
+        .unwrap_or_default();
+    let there = match names.as_slice() {
+        [] => "there is none yet; --file rehearses one from a file".to_owned(),
+        names => format!("there are {}", names.join(", ")),
+    };
+    Ok(Failure::Missing {
+        message: format!("no upstream named {name}{hint} ({there})"),
+    })
 }
 
 async fn only_upstream(session: &Session) -> Result<String, Failure> {

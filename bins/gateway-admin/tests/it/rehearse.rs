@@ -166,8 +166,9 @@ fn an_upstream_of_the_running_gateway_is_copied_and_not_touched() {
     assert_eq!(report["failed"], 0, "{report}");
     assert_eq!(report["faults"][0]["fault"], "html");
     assert_eq!(api.ok("get upstreams -o json"), before);
-    let missing = api.fails("rehearse nope", 6);
-    assert!(missing.contains("no upstream named nope"), "{missing}");
+    let missing = api.fails("rehearse ai-provider-upstream", 6);
+    let hint = "did you mean ai-providers-upstream?";
+    assert!(missing.contains(hint), "{missing}");
 }
 
 #[test]
