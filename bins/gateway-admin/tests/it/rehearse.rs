@@ -84,6 +84,7 @@ fn a_provider_that_is_down_is_taken_out_and_comes_back_and_no_request_fails() {
 #[test]
 fn a_provider_that_goes_down_takes_only_the_streams_that_it_had_begun() {
     let report = play("--fault openai=refused@1s..2s --streams 100", 0);
+    assert!(report["faults"][0]["out_after_ms"].is_number(), "{report}");
     assert_eq!(report["failed"], report["failed_at_onset"], "{report}");
     let honest = report["failures"]
         .get("error_event")
