@@ -97,10 +97,10 @@
 //! |---|---|---|
 //! | language models, several of them alike | `token-latency` | it sees slow, failing and limited targets before a breaker does; answers differ a thousandfold in length, which counts of requests do not show |
 //! | a contract to split traffic 70 to 30 | `weighted` | exact in every cycle, and never more than one request off |
-//! | targets alike, answers alike | `least-connections` | nothing to learn, hard to fool |
+//! | targets alike, answers alike; or few streams a target at once | `least-connections` | nothing to learn, hard to fool |
 //! | one favourite and spares | `priority`, or tiers by [`Target::priority`] | |
 //! | sessions that should stay | `consistent-hash` | few keys move when targets come and go; no target is overrun |
-//! | long common beginnings of prompts | `prefix-affinity` | the target's cache of the prompt is used again |
+//! | long common beginnings of prompts | `prefix-affinity` | the target's cache of the prompt is used again, as long as load is not uneven |
 //! | short answers, no streams | `peak-ewma` | the time to the first byte is all there is |
 //! | prices | `lowest-cost` | |
 //! | budgets of tokens | `lowest-usage` | |
