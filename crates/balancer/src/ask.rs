@@ -11,10 +11,17 @@ pub(crate) struct Ask<'a> {
     pub(crate) key: Option<u64>,
     /// The serials of the targets tried already.
     pub(crate) tried: &'a [u32],
-    /// Which of `tried` may be tried once more, a bit each.
-    pub(crate) again: u64,
+    /// What may be tried once more; none where nothing is.
+    pub(crate) second: Option<&'a SecondTries>,
+}
+
+/// What a request may try once more.
+#[derive(Default)]
+pub(crate) struct SecondTries {
+    /// Which of the targets tried, a bit each, the first in the lowest.
+    pub(crate) marked: u64,
     /// The priorities that had their second try.
-    pub(crate) spent: &'a [u32],
+    pub(crate) spent: Vec<u32>,
 }
 
 impl Ask<'_> {
@@ -32,11 +39,13 @@ impl Ask<'_> {
     /// Whether targets of `priority` that were tried may be tried again, once none else is left.
     #[inline]
     pub(crate) fn has_second_try(&self, priority: u32) -> bool {
-        self.again != 0 && !self.spent.contains(&priority)
+        self.second
+            .is_some_and(|second| !second.spent.contains(&priority))
     }
 
     fn allows_again(&self, serial: u32) -> bool {
-        let bits = (0..u64::BITS).map(|bit| self.again >> bit & 1 == 1);
+        let marked = self.second.map_or(0, |second| second.marked);
+        let bits = (0..u64::BITS).map(|bit| marked >> bit & 1 == 1);
         let mut marked = self.tried.iter().zip(bits);
         marked.any(|(&tried, is_marked)| is_marked && tried == serial)
     }

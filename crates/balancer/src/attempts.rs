@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::ask::Ask;
+use crate::ask::{Ask, SecondTries};
 use crate::core::Core;
 use crate::error::NoTarget;
 use crate::lease::Lease;
@@ -65,11 +65,8 @@ pub struct Attempts<T> {
     core: Arc<Core<T>>,
     model: Option<ModelName>,
     key: Option<u64>,
-    tried: Few<8>,
-    /// Which of `tried` may be tried once more, a bit each.
-    again: u64,
-    /// The priorities that had their second try.
-    spent: Few<2>,
+    tried: Few,
+    second: SecondTries,
     /// What the last pick was.
     last: Option<Rank>,
     count: u32,
@@ -83,8 +80,7 @@ impl<T> Attempts<T> {
             model: None,
             key: None,
             tried: Few::default(),
-            again: 0,
-            spent: Few::default(),
+            second: SecondTries::default(),
             last: None,
             count: 0,
             most: 3,
@@ -116,7 +112,7 @@ impl<T> Attempts<T> {
     /// Chooses a target that this request has not tried, or may try again, and lets it in.
     ///
     /// Never waits: a full target is passed over. Costs no allocation but for a model's name of
-    /// more than 46 bytes, more than eight attempts, and second tries in more than two tiers.
+    /// more than 46 bytes, more than eight attempts, and a second try of a tier.
     ///
     /// # Errors
     ///
@@ -125,8 +121,8 @@ impl<T> Attempts<T> {
     pub fn pick(&mut self) -> Result<Lease<T>, NoTarget> {
         let lease = self.core.pick(&self.ask())?;
         let serial = lease.serial();
-        if self.again != 0 && self.tried.as_slice().contains(&serial) {
-            self.spent.push(lease.priority());
+        if self.second.marked != 0 && self.tried.as_slice().contains(&serial) {
+            self.second.spent.push(lease.priority());
         }
         self.tried.push(serial);
         self.last = Some(Rank::of(&lease));
@@ -147,7 +143,7 @@ impl<T> Attempts<T> {
     pub fn allow_again(&mut self, lease: &Lease<T>) {
         let tried = self.tried.as_slice().iter();
         if let Some(place) = tried.take(64).rposition(|&serial| serial == lease.serial()) {
-            self.again |= 1 << place;
+            self.second.marked |= 1 << place;
         }
     }
 
@@ -167,8 +163,7 @@ impl<T> Attempts<T> {
             model: self.model.as_ref(),
             key: self.key,
             tried: self.tried.as_slice(),
-            again: self.again,
-            spent: self.spent.as_slice(),
+            second: (self.second.marked != 0).then_some(&self.second),
         }
     }
 
@@ -192,25 +187,15 @@ impl<T> fmt::Debug for Attempts<T> {
     }
 }
 
-/// A few numbers, without an allocation up to `N`.
-struct Few<const N: usize> {
-    few: [u32; N],
+/// A few numbers, without an allocation up to eight.
+#[derive(Default)]
+struct Few {
+    few: [u32; 8],
     len: usize,
     many: Vec<u32>,
 }
 
-impl<const N: usize> Default for Few<N> {
-    #[inline]
-    fn default() -> Self {
-        Self {
-            few: [0; N],
-            len: 0,
-            many: Vec::new(),
-        }
-    }
-}
-
-impl<const N: usize> Few<N> {
+impl Few {
     #[inline]
     fn as_slice(&self) -> &[u32] {
         if self.many.is_empty() {
@@ -243,7 +228,7 @@ mod tests {
 
     #[test]
     fn any_number_of_numbers_is_kept_in_order() {
-        let mut numbers = Few::<8>::default();
+        let mut numbers = Few::default();
         for n in 0..20 {
             assert_eq!(numbers.as_slice(), (0..n).collect::<Vec<u32>>());
             numbers.push(n);

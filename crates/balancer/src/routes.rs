@@ -12,7 +12,7 @@ use crate::name::ModelName;
 use crate::plan::Rules;
 use crate::policy::{RENDEZVOUS, Table};
 use crate::random::hash;
-use crate::schedule::Rotation;
+use crate::schedule::{Cycles, Recipe, Rotation};
 use crate::state::TargetState;
 use crate::target::Spec;
 use crate::tier::{Member, Serves, Tier};
@@ -60,8 +60,9 @@ impl Routes {
 
     /// Compiles the routes for `rows`; takes over from `before` what did not change.
     pub(crate) fn compile(rows: &[Row<'_>], rules: &Rules, before: Option<&Self>) -> Self {
+        let cycles = Cycles::default();
         let compile = |candidates: &[Candidate], before: Option<&Route>| {
-            Route::compile(rows, rules, candidates, before)
+            Route::compile(rows, rules, candidates, before, &cycles)
         };
         let places = || (0_u32..).zip(rows);
         let serving_default = |serves: Serves| {
@@ -215,6 +216,7 @@ impl Route {
         rules: &Rules,
         candidates: &[Candidate],
         before: Option<&Self>,
+        cycles: &Cycles,
     ) -> Self {
         let mut ordered: Vec<(&Row<'_>, Candidate)> = candidates
             .iter()
@@ -227,7 +229,7 @@ impl Route {
                 let priority = rows.first()?.0.spec.priority;
                 let before =
                     before.and_then(|before| before.tiers.iter().find(|t| t.priority == priority));
-                Some(Tier::compile(rows, priority, rules, before))
+                Some(Tier::compile(rows, priority, rules, before, cycles))
             })
             .collect();
         share_out(&mut tiers);
@@ -265,6 +267,7 @@ impl Tier {
         priority: u32,
         rules: &Rules,
         before: Option<&Self>,
+        cycles: &Cycles,
     ) -> Self {
         let is_serving = |row: &Row<'_>| matches!(row.standing, Standing::Serving { .. });
         let serving = rows.iter().filter(|(row, _)| is_serving(row)).count();
@@ -285,7 +288,7 @@ impl Tier {
         let bears = rules
             .spill
             .map_or(WHOLE, |factor| portion(factor, serving, rows.len()));
-        let rotation = rotation(&members, &rules.algorithm, before);
+        let rotation = rotation(&members, &rules.algorithm, before, cycles);
         let table = matches!(
             rules.algorithm,
             Algorithm::ConsistentHash | Algorithm::PrefixAffinity
@@ -338,6 +341,7 @@ fn rotation(
     members: &[Member],
     algorithm: &Algorithm,
     before: Option<&Tier>,
+    cycles: &Cycles,
 ) -> Option<Arc<Rotation>> {
     let parts: Vec<(f32, f32)> = match algorithm {
         Algorithm::RoundRobin => members.iter().map(|m| (1.0, m.ramp())).collect(),
@@ -348,11 +352,14 @@ fn rotation(
         _ => return None,
     };
     let serials = members.iter().map(|member| member.state.serial());
-    let recipe: Box<[(u32, u32)]> = serials.zip(turns(&parts)).collect();
+    let recipe: Recipe = serials.zip(turns(&parts)).collect();
     let before = before.and_then(|before| before.rotation.as_ref());
     match before {
         Some(before) if before.is_made_from(&recipe) => Some(Arc::clone(before)),
-        _ => Some(Arc::new(Rotation::new(recipe, before.map(AsRef::as_ref)))),
+        _ => {
+            let before = before.map(AsRef::as_ref);
+            Some(Arc::new(Rotation::new(recipe, before, cycles)))
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! Whose turn it is: a cycle in which every target appears exactly as often as it weighs, and
 //! every prefix is within one turn of the ideal.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::sync::OnceLock;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::{Arc, OnceLock};
 
 use crate::lane::{Apart, LANES, lane};
 use crate::random::below;
@@ -18,8 +19,8 @@ use crate::sync::{AtomicU64, Ordering};
 /// most eight.
 pub(crate) struct Rotation {
     /// What the cycle was made from: who takes part, and with what weight.
-    recipe: Box<[(u32, u32)]>,
-    turns: Box<[u32]>,
+    recipe: Recipe,
+    turns: Turns,
     /// Where in the cycle it stands, in 2^64ths of it, so that a turn costs no division and the
     /// cycle's end is the word's own.
     cursor: AtomicU64,
@@ -34,9 +35,8 @@ impl Rotation {
     ///
     /// Continues at the place in the cycle where `before` stood; and is `before`'s cycle when
     /// nothing changed, so that other changes leave its exactness alone.
-    pub(crate) fn new(recipe: Box<[(u32, u32)]>, before: Option<&Self>) -> Self {
-        let weights: Vec<u32> = recipe.iter().map(|&(_, weight)| weight).collect();
-        let turns = cycle(&weights);
+    pub(crate) fn new(recipe: Recipe, before: Option<&Self>, cycles: &Cycles) -> Self {
+        let turns = cycles.of(&recipe);
         let step = (u64::MAX / turns.len().max(1) as u64).wrapping_add(1);
         let done = before.map_or(0, |before| before.cursor.load(Ordering::Relaxed));
         let start = (below(done, turns.len()) as u64).wrapping_mul(step);
@@ -120,6 +120,30 @@ impl Rotation {
     /// The number of turns in the cycle.
     pub(crate) fn len(&self) -> usize {
         self.turns.len()
+    }
+}
+
+/// Who takes part in a cycle, by serial, and with what weight.
+pub(crate) type Recipe = Arc<[(u32, u32)]>;
+
+/// Whose turn it is, at each place of a cycle.
+type Turns = Arc<[u32]>;
+
+/// Cycles made at one time: most kinds of requests have the same targets, and one cycle does for
+/// them.
+#[derive(Default)]
+pub(crate) struct Cycles {
+    made: RefCell<HashMap<Recipe, Turns>>,
+}
+
+impl Cycles {
+    fn of(&self, recipe: &Recipe) -> Turns {
+        let mut made = self.made.borrow_mut();
+        let turns = made.entry(Arc::clone(recipe)).or_insert_with(|| {
+            let weights: Vec<u32> = recipe.iter().map(|&(_, weight)| weight).collect();
+            cycle(&weights).into()
+        });
+        Arc::clone(turns)
     }
 }
 
@@ -275,6 +299,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn rotation(recipe: impl Into<Recipe>, before: Option<&Rotation>) -> Rotation {
+        Rotation::new(recipe.into(), before, &Cycles::default())
+    }
+
     fn take(rotation: &Rotation) -> usize {
         let turn = rotation.look();
         rotation
@@ -304,15 +332,15 @@ mod tests {
 
     #[test]
     fn a_rotation_made_anew_goes_on_where_it_stood() {
-        let old = Rotation::new([(1, 1), (2, 1), (3, 1), (4, 1)].into(), None);
+        let old = rotation([(1, 1), (2, 1), (3, 1), (4, 1)], None);
         let _turns: Vec<usize> = (0..2).map(|_| take(&old)).collect();
-        let new = Rotation::new([(1, 1), (2, 1)].into(), Some(&old));
+        let new = rotation([(1, 1), (2, 1)], Some(&old));
         assert_eq!(take(&new), 1);
     }
 
     #[test]
     fn two_to_the_32_turns_are_nothing_special() {
-        let rotation = Rotation::new([(1, 1), (2, 1), (3, 1)].into(), None);
+        let rotation = rotation([(1, 1), (2, 1), (3, 1)], None);
         let done = rotation.step.wrapping_mul(u64::from(u32::MAX));
         rotation.cursor.store(done, Ordering::Relaxed);
         let places: Vec<usize> = (0..4).map(|_| take(&rotation)).collect();
@@ -321,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_was_got_in_the_way_of_has_its_next_turns_for_itself() {
-        let rotation = Rotation::new([(1, 1), (2, 1), (3, 1)].into(), None);
+        let rotation = rotation([(1, 1), (2, 1), (3, 1)], None);
         assert!(rotation.take_own().is_none(), "nobody was in the way");
         let turn = rotation.look();
         assert_eq!(take(&rotation), 0);
@@ -338,8 +366,8 @@ mod tests {
     #[test]
     fn threads_that_meet_stay_within_a_few_turns_of_the_ideal() {
         let weights = [70, 30, 1, 7];
-        let recipe = (0..).zip(weights).collect();
-        let rotation = Rotation::new(recipe, None);
+        let recipe: Recipe = (0..).zip(weights).collect();
+        let rotation = rotation(recipe, None);
         let counts: [AtomicU32; 4] = Default::default();
         let pick = |_| {
             let place = rotation.take_own().unwrap_or_else(|| take(&rotation));

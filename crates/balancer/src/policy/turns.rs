@@ -17,14 +17,14 @@ pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
     if let Some(place) = rotation.take_own() {
         return at(pool, rotation, place);
     }
-    // The look at the target falls between looking at the turn and taking it: so that one need not
-    // wait for the other, and that a thread notices if another takes turns at the same time.
+    // A thread that looks before it takes notices if another takes turns at the same time.
     let turn = rotation.look();
-    let chosen = rotation.at(turn.place);
-    let chosen = chosen.filter(|&target| pool.is_open(target));
+    let target = rotation.at(turn.place);
     match rotation.take(turn) {
-        Ok(()) if chosen.is_some() => chosen,
-        Ok(()) => next_open(pool, rotation, turn.place),
+        Ok(()) => match target {
+            Some(target) if pool.is_open(target) => Some(target),
+            Some(_) | None => next_open(pool, rotation, turn.place),
+        },
         Err(place) => at(pool, rotation, place),
     }
 }

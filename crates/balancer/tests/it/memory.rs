@@ -89,8 +89,7 @@ fn a_target_takes_about_a_kilobyte_at_most() {
         listed <= 900,
         "{listed} bytes with two models, {plain} without"
     );
-    // A cycle of turns for requests that name a model, and one for those that do not.
-    assert!(turns <= 1200, "{turns} bytes by turns of mean weight 50");
+    assert!(turns <= 1000, "{turns} bytes by turns of mean weight 50");
 }
 
 #[test]
