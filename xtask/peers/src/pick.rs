@@ -6,7 +6,9 @@ use std::hint::black_box;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use ai_gateway_balancer::{Algorithm, Balancer, ManualClock, Outcome, Plan, Settings, Target};
+use ai_gateway_balancer::{
+    Algorithm, Balancer, Clock, CoarseClock, ManualClock, Outcome, Plan, Settings, Target, TscClock,
+};
 use futures_util::FutureExt;
 use pingora_load_balancing::LoadBalancer;
 use pingora_load_balancing::selection::algorithms::{Random, RoundRobin};
@@ -39,13 +41,14 @@ pub fn run() {
     row("`consistent-hash`, by key", by_key);
     row("`weighted`, success told, real clock", |n| told(&balancer(Algorithm::Weighted, n)));
     row("`weighted`, success told, coarse clock", |n| {
-        let clock = ManualClock::new();
-        let targets = targets(n);
-        let builder = Balancer::builder("b").algorithm(Algorithm::Weighted).clock(clock);
-        told(&builder.targets(targets).build().expect("the plan is sound"))
+        let builder = Balancer::builder("b").algorithm(Algorithm::Weighted);
+        let builder = builder.clock(CoarseClock::new()).targets(targets(n));
+        told(&builder.build().expect("the plan is sound"))
     });
     row("model, two tiers, one tried, success told, coarse clock", everything);
     row("`token-latency`, timed, real clock", |n| timed(&balancer(Algorithm::TokenLatency, n)));
+    row("`token-latency`, timed, processor's counter", |n| timed(&clocked(n, TscClock::new())));
+    row("`token-latency`, timed, coarse clock", |n| timed(&clocked(n, CoarseClock::new())));
     row("`weighted`, half at rest", half_at_rest);
     row("`weighted`, two threads", |n| {
         let balancer = balancer(Algorithm::Weighted, n);
@@ -91,6 +94,11 @@ fn targets(n: usize) -> Vec<Target<usize>> {
 fn balancer(algorithm: Algorithm, n: usize) -> Balancer<usize> {
     let builder = Balancer::builder("b").algorithm(algorithm).targets(targets(n));
     builder.build().expect("the plan is sound")
+}
+
+fn clocked(n: usize, clock: impl Clock) -> Balancer<usize> {
+    let builder = Balancer::builder("b").algorithm(Algorithm::TokenLatency).clock(clock);
+    builder.targets(targets(n)).build().expect("the plan is sound")
 }
 
 fn plain(balancer: &Balancer<usize>) -> f64 {
