@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use ai_gateway_providers::{StreamFault, StreamRelay};
+use ai_gateway_providers::{StreamFault, StreamRelay, Usage};
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
@@ -143,6 +143,16 @@ impl Relay {
             .settle(Ending::Complete, &self.events.usage());
     }
 
+    /// What a stream that is not whole has used: most providers say so only at its end, so the
+    /// events that brought something of the answer are counted instead, about one a token.
+    fn partial_usage(&self) -> Usage {
+        let mut usage = self.events.usage();
+        if !usage.complete {
+            usage.output = usage.output.max(self.events.output_events());
+        }
+        usage
+    }
+
     /// Ends a stream that is not whole: in the dialect's error event.
     ///
     /// When its wholeness was already proven, only the tail broke, and the tail is supplied.
@@ -155,7 +165,7 @@ impl Relay {
         let event = self.settlement.error_event(why);
         self.ready.push_back(event);
         self.settlement
-            .settle(Ending::Broken(why), &self.events.usage());
+            .settle(Ending::Broken(why), &self.partial_usage());
     }
 }
 
@@ -188,7 +198,11 @@ impl Drop for Relay {
             // Everything that matters was there to be sent.
             Phase::Whole | Phase::Over => Ending::Complete,
         };
-        self.settlement.settle(ending, &self.events.usage());
+        let usage = match ending {
+            Ending::Complete => self.events.usage(),
+            Ending::ClientGone | Ending::Broken(_) => self.partial_usage(),
+        };
+        self.settlement.settle(ending, &usage);
     }
 }
 

@@ -254,4 +254,19 @@ async fn usage_comes_with_the_stream_only_when_asked_for() {
     assert!(tokens.is_some(), "{counted}");
 }
 
+#[tokio::test]
+async fn what_a_broken_stream_used_is_counted_as_far_as_it_came() {
+    let (stand_in, fixture) = over_openai().await;
+    // The role, then three pieces of the text.
+    let fault = Fault::CutAfterEvents {
+        events: 4,
+        how: Cut::Close,
+    };
+    both_clients(&stand_in, &fixture, Some(fault)).await;
+    let counted = fixture.telemetry.render();
+    let is_output = |line: &&str| line.starts_with("aigw_tokens_total") && line.contains("output");
+    let tokens: Vec<_> = counted.lines().filter(is_output).collect();
+    assert!(tokens.iter().any(|line| line.ends_with(" 6")), "{tokens:?}");
+}
+
 const WAIT: Duration = Duration::from_secs(5);
