@@ -39,8 +39,9 @@ pub(crate) enum Then {
     Store,
 }
 
-/// Runs the trace and compares with, or stores, the file `baseline`; answers whether nothing costs
-/// more than before. Prints each part's `hottest` functions first. Callgrind's own files, one for each part of the trace, stay in `counts`.
+/// Runs the trace and compares with, or stores, the file `baseline`; answers with the costs, and
+/// whether nothing costs more than before. Prints each part's `hottest` functions first. Callgrind's
+/// own files, one for each part of the trace, stay in `counts`.
 ///
 /// # Errors
 ///
@@ -50,7 +51,7 @@ pub(crate) fn guard(
     (setup, provider): (&Setup, &mut Provider),
     (baseline, then): (&Path, Then),
     (counts, hottest, terminal): (&Path, usize, &Terminal),
-) -> anyhow::Result<bool> {
+) -> anyhow::Result<(Baseline, bool)> {
     let under = callgrind::command(counts)?;
     let launch = Launch {
         directory: &setup.directory,
@@ -86,7 +87,22 @@ pub(crate) fn guard(
         .with_context(|| format!("{} cannot be read; --store makes it", baseline.display()))?;
     let (text, is_well) = compare(&serde_json::from_str(&stored)?, &costs)?;
     terminal.print(&text)?;
-    Ok(is_well)
+    Ok((costs, is_well))
+}
+
+/// The costs in Markdown.
+pub(crate) fn table(costs: &Baseline) -> String {
+    let mut text =
+        String::from("| part of the trace | instructions | allocations |\n|---|---|---|\n");
+    for (part, cost) in costs {
+        writeln!(
+            text,
+            "| {part} | {:.0} | {:.0} |",
+            cost.instructions, cost.allocations
+        )
+        .ok();
+    }
+    text
 }
 
 /// The `hottest` functions of a part, by what they execute themselves in one request.

@@ -5,6 +5,7 @@
 
 mod cases;
 mod clock;
+mod document;
 mod guard;
 mod http1;
 mod live;
@@ -78,14 +79,16 @@ enum Chore {
         /// Also prints so many of each part's hottest functions.
         #[arg(long, default_value_t = 0)]
         hottest: usize,
+        /// A document to put the costs into, between `<!-- guard -->` and `<!-- /guard -->`.
+        #[arg(long)]
+        docs: Option<PathBuf>,
     },
     /// Prints the table of an earlier run, and draws its plots.
     Report {
         /// The run's JSON file.
         record: PathBuf,
-        /// Where to draw the plots.
-        #[arg(long)]
-        plots: Option<PathBuf>,
+        #[command(flatten)]
+        shown: Shown,
     },
     /// Plays the provider until standard input ends.
     Provider,
@@ -124,9 +127,19 @@ struct RunArgs {
     /// its own: a thousand take some seconds.
     #[arg(long, value_name = "UPSTREAMS,KEYS", value_parser = size)]
     grown: Option<Size>,
+    #[command(flatten)]
+    shown: Shown,
+}
+
+/// Where a run is shown besides the terminal.
+#[derive(Args, Debug)]
+struct Shown {
     /// Where to draw the plots.
     #[arg(long)]
     plots: Option<PathBuf>,
+    /// A document to put the tables into, between `<!-- run -->` and `<!-- /run -->`.
+    #[arg(long)]
+    docs: Option<PathBuf>,
 }
 
 fn main() -> anyhow::Result<ExitCode> {
@@ -144,6 +157,7 @@ fn main() -> anyhow::Result<ExitCode> {
             baseline,
             store,
             hottest,
+            docs,
         } => {
             let mut bench = Bench::start(&place)?;
             let peer = peers::known("gateway")?(&bench.setup)?;
@@ -151,11 +165,16 @@ fn main() -> anyhow::Result<ExitCode> {
             let both = (&bench.setup, &mut bench.provider);
             let counts = std::path::absolute(place.directory.join("callgrind"))?;
             let stored = (baseline.as_path(), then);
-            guard::guard(&peer, both, stored, (&counts, hottest, &bench.terminal))?
+            let (costs, is_well) =
+                guard::guard(&peer, both, stored, (&counts, hottest, &bench.terminal))?;
+            if let Some(docs) = docs {
+                document::put(&docs, "guard", &guard::table(&costs))?;
+            }
+            is_well
         }
-        Chore::Report { record, plots } => {
+        Chore::Report { record, shown } => {
             let record = serde_json::from_reader(File::open(record)?)?;
-            show(&record, plots.as_deref(), &Terminal::new())?;
+            show(&record, &shown, &Terminal::new())?;
             true
         }
         Chore::Provider => provider::run().map(|()| true)?,
@@ -235,7 +254,7 @@ fn measure(args: &RunArgs) -> anyhow::Result<bool> {
     );
     let path = save(&record, &args.place.directory)?;
     measured?;
-    show(&record, args.plots.as_deref(), &terminal)?;
+    show(&record, &args.shown, &terminal)?;
     terminal.note(&format!("numbers: {}", path.display()));
     for fault in &record.faults {
         terminal.note(&format!("fault: {fault}"));
@@ -305,19 +324,16 @@ fn prepare(
     Ok(peers)
 }
 
-fn show(record: &Record, plots: Option<&Path>, terminal: &Terminal) -> anyhow::Result<()> {
-    let Record {
-        date,
-        commit,
-        machine,
-        ..
-    } = record;
-    terminal.print(&format!(
-        "{date}, commit {commit}, {machine}\n\n{}",
-        report::table(record)
-    ))?;
-    terminal.print(&format!("\n{}", report::verdicts(record, "gateway")))?;
-    plots.map_or(Ok(()), |directory| plot::draw(record, directory))
+fn show(record: &Record, shown: &Shown, terminal: &Terminal) -> anyhow::Result<()> {
+    let text = report::text(record, "gateway");
+    terminal.print(&text)?;
+    if let Some(docs) = &shown.docs {
+        document::put(docs, "run", &text)?;
+    }
+    match &shown.plots {
+        Some(directory) => plot::draw(record, directory),
+        None => Ok(()),
+    }
 }
 
 fn save(record: &Record, directory: &Path) -> anyhow::Result<PathBuf> {

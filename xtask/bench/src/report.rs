@@ -226,9 +226,37 @@ const BARS: &[Bar] = &[
 const ADDED_P99: Source = ("open-1k", "added_p99_us");
 const LARGE: Source = ("plain-32k-c64", "cpu_us");
 
+/// The whole run in Markdown: what it was, its table, and how `peer` stands to the bars.
+pub(crate) fn text(record: &Record, peer: &str) -> String {
+    let Record {
+        date,
+        commit,
+        machine,
+        command,
+        ..
+    } = record;
+    // Where things lay on that machine is of no use to others.
+    let options: Vec<&str> = command
+        .split_whitespace()
+        .filter(|word| !word.contains(['/', '\\']))
+        .filter(|word| !["run", "--binaries", "--directory", "--plots", "--docs"].contains(word))
+        .collect();
+    let options = options.join(" ");
+    let options = if options.is_empty() {
+        "no options"
+    } else {
+        &options
+    };
+    format!(
+        "{date}, commit {commit}, {machine}; {options}.\n\n{}\n{}",
+        table(record),
+        verdicts(record, peer)
+    )
+}
+
 /// The table in Markdown: medians, and in brackets the ratio to nginx with its range over the
 /// rounds.
-pub(crate) fn table(record: &Record) -> String {
+fn table(record: &Record) -> String {
     let peers = record.peers();
     let mut text = String::from("| figure |");
     for peer in &peers {
@@ -272,7 +300,7 @@ fn cell(record: &Record, peer: &str, row: &Row) -> String {
 }
 
 /// One line for each bar that `peer` was measured against.
-pub(crate) fn verdicts(record: &Record, peer: &str) -> String {
+fn verdicts(record: &Record, peer: &str) -> String {
     let mut text = String::new();
     for bar in BARS {
         let spread = match bar.base {

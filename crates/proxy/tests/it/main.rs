@@ -2,6 +2,8 @@
 
 // Marked so that the lints know its helpers for test code too.
 #[cfg(test)]
+mod allocations;
+#[cfg(test)]
 mod caller;
 #[cfg(test)]
 mod clouds;
