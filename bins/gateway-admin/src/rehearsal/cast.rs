@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use ai_gateway_model::{Configuration, Draft, Kind, ValidationContext, read_span};
-use ai_gateway_providers::{Dialect as Wire, dialect_of_path, provider, provider_names};
+use ai_gateway_providers::{Dialect as Wire, Provider, dialect_of_path, provider, provider_names};
 use ai_gateway_testkit::Dialect;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -141,7 +141,7 @@ impl Role {
                 .or(text(target, "base_url"))
                 .unwrap_or_default()
                 .to_owned(),
-            dialect: played(wire).unwrap_or(Dialect::OpenAi),
+            dialect: played(wire, known).unwrap_or(Dialect::OpenAi),
             models: texts(target, "models").map(own_name).collect(),
             is_enabled: text(target, "state").is_none_or(|state| state == "enabled"),
             priority: target.get("priority").and_then(Value::as_u64).unwrap_or(1),
@@ -167,18 +167,22 @@ impl Role {
         }
         let known = fields.get("provider").and_then(Value::as_str);
         let known = known.and_then(provider);
-        // One that puts the model into its URLs, or speaks otherwise, has no stand-in of its own.
-        if known.is_none_or(|known| !USUAL_PATHS.contains(&known.chat_path)) {
+        // One that speaks otherwise, or at other paths, has no stand-in of its own.
+        if known.is_none_or(|known| played(known.dialect, Some(known)).is_none()) {
             fields.remove("provider");
         }
-        let base = format!("{url}/v1");
-        let path = if self.dialect == Dialect::Anthropic {
-            "/v1/messages"
-        } else {
-            "/v1/chat/completions"
+        let (base, path) = match self.dialect {
+            Dialect::OpenAi => ("v1", Some("/v1/chat/completions")),
+            Dialect::Anthropic => ("v1", Some("/v1/messages")),
+            Dialect::Responses => ("v1", Some("/v1/responses")),
+            // Each request's own path names its model.
+            Dialect::Gemini => ("v1beta", None),
         };
-        fields.insert("base_url".to_owned(), base.into());
-        fields.insert("path".to_owned(), path.into());
+        fields.insert("base_url".to_owned(), format!("{url}/{base}").into());
+        fields.remove("path");
+        if let Some(path) = path {
+            fields.insert("path".to_owned(), path.into());
+        }
         if self.dialect == Dialect::Anthropic {
             let headers = fields.entry("headers").or_insert_with(|| json!({}));
             if let Value::Object(headers) = headers {
@@ -193,12 +197,18 @@ impl Role {
     }
 }
 
-/// The stand-ins' name of a dialect that the gateway speaks, where there is a stand-in for it. A
-/// target of another dialect is played as one of OpenAI's: it fails and recovers in the same way.
-fn played(wire: Wire) -> Option<Dialect> {
+/// The stand-ins' name of a dialect that the gateway speaks to a target, where there is a stand-in
+/// for it. Other targets are played as OpenAI's: they fail and recover in the same way.
+fn played(wire: Wire, known: Option<&Provider>) -> Option<Dialect> {
+    let serves_at = |path| known.is_none_or(|known| known.chat_path == path);
     match wire {
-        Wire::AnthropicMessages => Some(Dialect::Anthropic),
-        Wire::OpenAiChat => Some(Dialect::OpenAi),
+        Wire::OpenAiChat if serves_at("/chat/completions") => Some(Dialect::OpenAi),
+        Wire::AnthropicMessages if serves_at("/messages") => Some(Dialect::Anthropic),
+        Wire::OpenAiResponses if known.is_none() => Some(Dialect::Responses),
+        // Without its provider's name the gateway would not know a target's dialect.
+        Wire::GeminiGenerate if known.is_some_and(|known| known.name == "gemini") => {
+            Some(Dialect::Gemini)
+        }
         _ => None,
     }
 }
@@ -226,10 +236,9 @@ fn drop_what_is_not_played(written: &mut Value) {
 fn ask_stand_in(checks: &mut Value) {
     let active = checks.get_mut("active").and_then(Value::as_object_mut);
     if let Some(active) = active {
-        for gone in ["method", "headers", "expected_statuses"] {
+        for gone in ["path", "method", "headers", "expected_statuses"] {
             active.remove(gone);
         }
-        active.insert("path".to_owned(), "/v1/models".into());
     }
 }
 
@@ -253,8 +262,6 @@ const ANSWER_FIELDS: &[&str] = &[
     "warnings",
     "kind",
 ];
-/// Where the dialects' own providers, and those that are like them, serve conversations.
-const USUAL_PATHS: &[&str] = &["/chat/completions", "/messages"];
 /// What the gateway does where nothing is written; only what is said of a rehearsal hangs on it.
 const USUAL_REST: Duration = Duration::from_secs(10);
 const USUAL_RAMP: Duration = Duration::from_secs(30);
@@ -287,7 +294,7 @@ mod tests {
         assert_eq!(document["timeouts"], json!({ "first_token": 9 }));
         assert_eq!(
             document["health_checks"],
-            json!({ "active": { "path": "/v1/models", "timeout": 2 } })
+            json!({ "active": { "timeout": 2 } })
         );
         let [first, second] = document["targets"].as_array().unwrap().as_slice() else {
             panic!("two targets");
@@ -316,7 +323,8 @@ mod tests {
             let document = cast.document(&["http://s:1".to_owned()]);
             let copy = Cast::read(document.clone());
             assert_eq!(copy.map(|copy| copy.roles.len()), Ok(1), "{document}");
-            assert_eq!(document["targets"][0]["base_url"], "http://s:1/v1");
+            let base = document["targets"][0]["base_url"].as_str().unwrap();
+            assert!(base.starts_with("http://s:1/v1"), "{document}");
             assert_eq!(document["targets"][0]["region"], Value::Null);
         }
     }
