@@ -24,6 +24,7 @@ import pairs_anthropic  # noqa: F401  isort: skip
 import pairs_gemini  # noqa: F401  isort: skip
 import pairs_langchain  # noqa: F401  isort: skip
 import pairs_vercel  # isort: skip
+import pairs_bad_input  # noqa: F401  isort: skip
 
 
 def main():

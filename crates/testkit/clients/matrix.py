@@ -40,6 +40,9 @@ def is_page_true(page, results, update):
 
 
 def written(results):
+    # The page is about clients; what is refused without one is told by the run alone.
+    results = {key: result for key, result in results.items() if not key[0].startswith("plain HTTP")}
+    features = [feature for feature in pairs.FEATURES if any(key[1] == feature for key in results)]
     clients = list(dict.fromkeys(key[0] for key in results))
     lines = [
         "# What real clients were seen to do",
@@ -66,7 +69,7 @@ def written(results):
         "",
         "| | " + " | ".join(str(number) for number, _ in enumerate(clients, 1)) + " |",
         "|---|" + "---|" * len(clients),
-        *(f"| {feature} | " + " | ".join(cell(results, client, feature) for client in clients) + " |" for feature in pairs.FEATURES),
+        *(f"| {feature} | " + " | ".join(cell(results, client, feature) for client in clients) + " |" for feature in features),
         "",
         *(f"{number}. {name}" for number, name in enumerate(clients, 1)),
         "",
