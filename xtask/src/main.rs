@@ -8,6 +8,7 @@ mod clients;
 mod command;
 mod conformance;
 mod faults;
+mod fuzz;
 mod layers;
 mod report;
 mod tests_counted;
@@ -61,6 +62,15 @@ enum Command {
         /// Writes the page of the documentation anew from what was run
         #[arg(long, conflicts_with = "only")]
         update: bool,
+    },
+    /// Feeds the decoders what nobody would write, and keeps what breaks them
+    Fuzz {
+        /// Feeds only this target; repeatable
+        #[arg(long, value_parser = fuzz::TARGETS, value_name = "TARGET")]
+        only: Vec<String>,
+        /// How long each target is fed
+        #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+        seconds: u32,
     },
     /// Plays every interleaving of the balancer's shared cells, with bounded preemptions
     Loom,
@@ -147,6 +157,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Command::Conformance { only, update } => {
             conformance::run(&workspace, only.as_deref(), *update)
         }
+        Command::Fuzz { only, seconds } => fuzz::run(&workspace, only, *seconds),
         Command::Loom => chores::run_all(&workspace, &[Chore::Loom]),
         Command::Faults(passed) => faults::run(&workspace, &passed.arguments),
         Command::Tidy => Ok(report::problems(&tidy::check(&workspace)?)),

@@ -5,6 +5,10 @@ mod configurations;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod fuzz_targets;
+#[cfg(test)]
+mod fuzzed;
+#[cfg(test)]
 mod kit;
 #[cfg(test)]
 mod routes;

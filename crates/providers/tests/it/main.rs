@@ -6,6 +6,10 @@ mod allocations;
 #[cfg(test)]
 mod clients;
 #[cfg(test)]
+mod fuzz_targets;
+#[cfg(test)]
+mod fuzzed;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod matrix;
