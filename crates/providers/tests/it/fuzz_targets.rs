@@ -12,7 +12,10 @@ use crate::setup::{ANTHROPIC, GEMINI, OPENAI, RESPONSES, SIDES, Side, TARGETS, r
 /// Bytes of an input that choose.
 pub(crate) const CHOICES: usize = 3;
 
-fn choose(data: &[u8]) -> Option<([u8; CHOICES], &[u8])> {
+/// An input: what chooses, and what was sent.
+type Chosen<'d> = ([u8; CHOICES], &'d [u8]);
+
+fn choose(data: &[u8]) -> Option<Chosen<'_>> {
     let (choices, rest) = data.split_first_chunk()?;
     Some((*choices, rest))
 }
