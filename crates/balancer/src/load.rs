@@ -118,7 +118,10 @@ impl Load {
 
     /// Notes that an answer of `tokens` weighted tokens took `time`; gives back the new mean.
     pub(crate) fn timed(&self, time: Duration, tokens: f32) -> f32 {
-        let sample = time.as_secs_f32() / tokens.max(1.0);
+        // A clock that stood still meanwhile says no less: lesser numbers would be slow to reckon
+        // with.
+        let time = time.as_secs_f32().max(LEAST_SECS);
+        let sample = time / tokens.max(1.0);
         let mut mean = sample;
         change(&self.pace, |spt, success| {
             mean = if spt > 0.0 {
@@ -130,9 +133,9 @@ impl Load {
         });
         let seconds = f32::from_bits(self.service.load(Ordering::Relaxed));
         let next = if seconds > 0.0 {
-            seconds + SMOOTH * (time.as_secs_f32() - seconds)
+            seconds + SMOOTH * (time - seconds)
         } else {
-            time.as_secs_f32()
+            time
         };
         self.service.store(next.to_bits(), Ordering::Relaxed);
         mean
@@ -247,6 +250,8 @@ fn faded(word: u64, now: Moment, secs: f32) -> f32 {
     value * (-elapsed / secs).exp()
 }
 
+/// What an answer takes at least.
+const LEAST_SECS: f32 = 1e-6;
 /// How much one sample counts in a mean.
 const SMOOTH: f32 = 0.05;
 /// What a failure leaves of the share of requests that passed.
@@ -287,6 +292,15 @@ mod tests {
         let load = Load::new();
         close(load.timed(Duration::from_secs(1), 10.0), 0.1);
         close(load.timed(Duration::from_secs(2), 10.0), 0.105);
+    }
+
+    #[test]
+    fn answers_within_one_tick_of_a_coarse_clock_do_not_vanish() {
+        let load = Load::new();
+        for _ in 0..5000 {
+            load.timed(Duration::ZERO, 100.0);
+        }
+        assert!(load.spt() >= 1e-9 && load.service_secs() >= 1e-7);
     }
 
     #[test]
