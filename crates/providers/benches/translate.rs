@@ -14,6 +14,8 @@ use std::hint::black_box;
 use ai_gateway_providers::{
     Encoded, Exchange, Intake, Stamp, Surface, TargetTraits, encode, provider,
 };
+use aws_smithy_eventstream::frame::write_message_to;
+use aws_smithy_types::event_stream::{Header, HeaderValue, Message};
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -88,6 +90,34 @@ fn anthropic_stream() -> Bytes {
     stream.into()
 }
 
+fn bedrock_stream() -> Bytes {
+    let text = |text: &'static str| HeaderValue::String(text.into());
+    let mut stream = Vec::new();
+    for event in 0..EVENTS {
+        let payload = format!(
+            "{{\"contentBlockIndex\":0,\"delta\":{{\"text\":\" tok{event}\"}},\"p\":\"abcdefghij\"}}"
+        );
+        let message = Message::new(payload)
+            .add_header(Header::new(":event-type", text("contentBlockDelta")))
+            .add_header(Header::new(":content-type", text("application/json")))
+            .add_header(Header::new(":message-type", text("event")));
+        write_message_to(&message, &mut stream).expect("memory takes all");
+    }
+    stream.into()
+}
+
+fn cohere_stream() -> Bytes {
+    let mut stream = String::new();
+    for event in 0..EVENTS {
+        write!(
+            stream,
+            "event: content-delta\ndata: {{\"type\":\"content-delta\",\"index\":0,\"delta\":{{\"message\":{{\"content\":{{\"text\":\" tok{event}\"}}}}}}}}\n\n"
+        )
+        .expect("a string takes all");
+    }
+    stream.into()
+}
+
 fn exchange(surface: Surface, to: &str) -> Exchange {
     let body = Bytes::from_static(
         br#"{"model":"m","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"Hi"}]}"#,
@@ -100,7 +130,13 @@ fn whole(criterion: &mut Criterion) {
         let (request, answer) = (chat(size), answer(size));
         let mut group = criterion.benchmark_group(format!("chat of {name}"));
         group.throughput(Throughput::Bytes((request.len() + answer.len()) as u64));
-        for (target, model) in [("anthropic", "claude-sonnet-4-5"), ("openai", "gpt-4o")] {
+        for (target, model) in [
+            ("anthropic", "claude-sonnet-4-5"),
+            ("openai", "gpt-4o"),
+            ("bedrock", "anthropic.claude-sonnet-4-5-20250929-v1:0"),
+            ("cohere", "command-a-03-2025"),
+            ("gemini", "gemini-2.5-flash"),
+        ] {
             group.bench_function(format!("request for {target}"), |bencher| {
                 bencher.iter(|| {
                     encoded(Surface::ChatCompletions, black_box(&request), target, model).body
@@ -146,6 +182,18 @@ fn streams(criterion: &mut Criterion) {
             Surface::ChatCompletions,
             "anthropic",
             anthropic_stream(),
+        ),
+        (
+            "bedrock to openai",
+            Surface::ChatCompletions,
+            "bedrock",
+            bedrock_stream(),
+        ),
+        (
+            "cohere to openai",
+            Surface::ChatCompletions,
+            "cohere",
+            cohere_stream(),
         ),
     ] {
         let exchange = exchange(client, target);

@@ -274,6 +274,26 @@ mod tests {
     }
 
     #[test]
+    fn bedrock_s_exceptions_are_told_by_their_names() {
+        let bedrock = crate::dialect::Dialect::BedrockConverse;
+        let class = |status, kind: &'static str| {
+            let header = |name: &str| (name == "x-amzn-errortype").then_some(kind);
+            classify(bedrock, status, header, br#"{"message":"m"}"#).class
+        };
+        let quota = "ServiceQuotaExceededException:http://internal.amazon.com/coral/";
+        assert_eq!(class(400, quota), Class::RateLimited);
+        assert_eq!(class(400, "ValidationException"), Class::CallerFault);
+        assert_eq!(class(403, "ExpiredTokenException"), Class::Credentials);
+        assert_eq!(class(424, "ModelErrorException"), Class::ServerError);
+        check(
+            bedrock,
+            400,
+            r#"{"message":"Input is too long for requested model."}"#,
+            Class::ContextLength,
+        );
+    }
+
+    #[test]
     fn overload_behind_a_500_or_503_is_overload() {
         let body = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
         check(Anthropic, 500, body, Class::Overloaded);
