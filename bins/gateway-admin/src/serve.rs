@@ -47,7 +47,7 @@ pub(crate) async fn run(serve: &Serve, token: Option<&Secret>) -> Result<(), Fai
     announce(listener.local_addr()?, &data_dir, &store)?;
     let shutdown = CancellationToken::new();
     let router = ai_gateway_admin::router(admin(&store, access));
-    let serving = ai_gateway_admin::serve(listener, router, shutdown.clone(), DRAIN);
+    let serving = ai_gateway_admin::serve(listener, None, router, shutdown.clone(), DRAIN);
     let told_twice = async {
         signals.next().await;
         shutdown.cancel();

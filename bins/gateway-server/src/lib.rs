@@ -9,11 +9,14 @@ mod catalogue;
 mod secrets;
 mod server;
 mod settings;
+mod sockets;
+mod tls;
 
 pub use banner::banner;
 pub use catalogue::CatalogueFault;
 pub use server::{Server, StartError};
 pub use settings::{
     LimitSettings, Listen, LogFormat, NoDataDir, PrivateTargets, ProviderBaseUrl, Seconds,
-    Settings, TokenError, TokenSettings,
+    Settings, TlsSettings, TokenError, TokenSettings,
 };
+pub use tls::TlsError;

@@ -55,7 +55,10 @@ async fn run(settings: &Settings) -> Result<(), StartError> {
         .lock()
         .write_all(banner(&server).as_bytes())
         .ok();
-    let signalled = wait_for_signal().await;
+    let signalled = tokio::select! {
+        signalled = wait_for_signal() => signalled,
+        () = reload_on_hangup(&server) => "none",
+    };
     tracing::info!(signal = signalled, "stopping");
     tokio::select! {
         () = server.stop() => {}
@@ -70,6 +73,17 @@ fn log_panics() {
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "a defect of the gateway: please report it");
     }));
+}
+
+/// Reads the certificates again at each SIGHUP.
+async fn reload_on_hangup(server: &Server) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+        return std::future::pending().await;
+    };
+    while hangup.recv().await.is_some() {
+        server.reload_certificates();
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Waits for a request to stop: Ctrl-C or SIGTERM.

@@ -8,10 +8,11 @@ use std::time::Duration;
 use ai_gateway_admin::{Access, Admin, FirstGatewayError, RefusedBind, first_gateway};
 use ai_gateway_model::Configuration;
 use ai_gateway_providers::Catalogue;
-use ai_gateway_proxy::{Compiler, Connections, Endpoint, Proxy, ProxySettings, Shutdown};
+use ai_gateway_proxy::{Compiler, Connections, Door, Endpoint, Proxy, ProxySettings, Shutdown};
 use ai_gateway_registry::{Fleet, Registry};
 use ai_gateway_store::{Clock, CommitError, Location, OpenError, Store, StoreOptions};
 use ai_gateway_telemetry::Telemetry;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,6 +21,8 @@ use tracing::error;
 use crate::catalogue::{self, CatalogueFault};
 use crate::secrets;
 use crate::settings::{Listen, NoDataDir, Settings, TokenError};
+use crate::sockets::Inherited;
+use crate::tls::{Certificate, Reload, TlsError};
 
 /// A running gateway.
 ///
@@ -37,6 +40,7 @@ pub struct Server {
     stopping: CancellationToken,
     /// Ends the rest.
     closing: CancellationToken,
+    certificates: Vec<Arc<Certificate>>,
     _stop_on_drop: tokio_util::sync::DropGuard,
 }
 
@@ -62,6 +66,9 @@ pub enum StartError {
     /// The Admin API would be open to other machines.
     #[error(transparent)]
     OpenAdmin(#[from] RefusedBind),
+    /// A listener's certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {
@@ -89,8 +96,12 @@ impl Server {
             Listen::Off => None,
         };
         // The addresses come first: a port that is taken is the most likely mistake.
-        let admin = listen(settings.admin_listen).await?;
-        let proxy = listen(settings.proxy_listen).await?;
+        let mut inherited = Inherited::take();
+        let admin = inherited.listen(settings.admin_listen).await?;
+        let proxy = inherited.listen(settings.proxy_listen).await?;
+        inherited.finish();
+        let proxy_tls = settings.tls.proxy()?.map(Certificate::read).transpose()?;
+        let admin_tls = settings.tls.admin()?.map(Certificate::read).transpose()?;
         let mut options = StoreOptions::new(&data_dir);
         if let Some(store) = &settings.store {
             options = options.location(Location::parse(store)?);
@@ -112,19 +123,28 @@ impl Server {
             _stop_on_drop: closing.clone().drop_guard(),
             stopping,
             closing,
+            certificates: proxy_tls.iter().chain(&admin_tls).cloned().collect(),
             proxying: TaskTracker::new(),
             tasks,
         };
         server.follow(&registry, &telemetry);
         server.check_actively(&registry);
+        server.watch_certificates();
         if let Some(socket) = proxy {
-            server.serve_proxy(socket, Arc::clone(&registry), telemetry.clone(), settings);
+            let door = match &proxy_tls {
+                Some(certificate) => {
+                    Door::with_tls(socket, certificate.config(&["h2", "http/1.1"])?)
+                }
+                None => socket.into(),
+            };
+            server.serve_proxy(door, Arc::clone(&registry), telemetry.clone(), settings);
         }
         if let (Some(socket), Some(access)) = (admin, access) {
             let fleet: Arc<dyn Fleet> = registry;
             let admin = Admin::new(store, fleet, telemetry, access)
                 .providers(ai_gateway_providers::provider_names());
-            server.serve_admin(socket, admin, settings);
+            let tls = admin_tls.map(|certificate| certificate.config(&["http/1.1"]));
+            server.serve_admin(socket, tls.transpose()?, admin, settings);
         }
         Ok(server)
     }
@@ -177,6 +197,29 @@ impl Server {
         });
     }
 
+    /// Reads the listeners' certificates again. What cannot be used is logged, and stays as it was.
+    pub fn reload_certificates(&self) {
+        for certificate in &self.certificates {
+            certificate.reload(Reload::Always);
+        }
+    }
+
+    fn watch_certificates(&self) {
+        let certificates = self.certificates.clone();
+        if certificates.is_empty() {
+            return;
+        }
+        let closing = self.closing.clone();
+        self.tasks.spawn(async move {
+            let mut looks = tokio::time::interval(CERTIFICATE_LOOKS);
+            while closing.run_until_cancelled(looks.tick()).await.is_some() {
+                for certificate in &certificates {
+                    certificate.reload(Reload::IfChanged);
+                }
+            }
+        });
+    }
+
     fn check_actively(&self, registry: &Arc<Registry<Endpoint>>) {
         let checks = ai_gateway_proxy::check_actively(Arc::clone(registry), self.stopping.clone());
         self.tasks.spawn(checks);
@@ -184,7 +227,7 @@ impl Server {
 
     fn serve_proxy(
         &self,
-        socket: TcpListener,
+        door: Door,
         registry: Arc<Registry<Endpoint>>,
         telemetry: Telemetry,
         settings: &Settings,
@@ -196,15 +239,17 @@ impl Server {
             drain: self.stopping.clone(),
             ending: proxy.ending(),
         };
-        self.proxying.spawn(ai_gateway_proxy::serve(
-            socket,
-            proxy,
-            connections,
-            shutdown,
-        ));
+        self.proxying
+            .spawn(ai_gateway_proxy::serve(door, proxy, connections, shutdown));
     }
 
-    fn serve_admin(&self, socket: TcpListener, admin: Admin, settings: &Settings) {
+    fn serve_admin(
+        &self,
+        socket: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
+        admin: Admin,
+        settings: &Settings,
+    ) {
         let closing = self.closing.clone();
         let is_stopping = self.stopping.clone();
         let admin = admin.ready_when(move || {
@@ -216,7 +261,7 @@ impl Server {
         });
         let drain = Duration::from_secs(settings.drain_seconds);
         let serving =
-            ai_gateway_admin::serve(socket, ai_gateway_admin::router(admin), closing, drain);
+            ai_gateway_admin::serve(socket, tls, ai_gateway_admin::router(admin), closing, drain);
         self.tasks.spawn(async move {
             if let Err(error) = serving.await {
                 error!(%error, "the Admin API's listener failed");
@@ -224,6 +269,9 @@ impl Server {
         });
     }
 }
+
+/// Between two looks whether a certificate's files have changed.
+const CERTIFICATE_LOOKS: Duration = Duration::from_secs(10);
 
 fn proxy_settings(settings: &Settings) -> ProxySettings {
     let drain = Duration::from_secs(settings.drain_seconds);
@@ -260,16 +308,6 @@ fn make_live(registry: &Registry<Endpoint>, telemetry: &Telemetry, configuration
     let applied = registry.apply(configuration);
     let now = Duration::from_millis(Clock::system().now_ms());
     telemetry.configuration_applied(applied.revision, now);
-}
-
-async fn listen(listen: Listen) -> Result<Option<TcpListener>, StartError> {
-    match listen {
-        Listen::Off => Ok(None),
-        Listen::On(address) => TcpListener::bind(address)
-            .await
-            .map(Some)
-            .map_err(|source| StartError::Listen { address, source }),
-    }
 }
 
 /// A new store gets one gateway, so that the first upstream has somewhere to go.

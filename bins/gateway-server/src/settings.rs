@@ -1,6 +1,7 @@
 //! What the server is told at start-up: flag over environment over default.
 
 mod limits;
+mod tls;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, ValueEnum};
 use url::Url;
 
 pub use self::limits::{LimitSettings, Seconds};
+pub use self::tls::TlsSettings;
 
 /// An AI gateway: applications send LLM requests to it, and it spreads them over providers and
 /// models, keeps going when some of them fail, and answers in the application's own dialect.
@@ -103,6 +105,10 @@ pub struct Settings {
     /// The credential of the Admin API.
     #[command(flatten)]
     pub token: TokenSettings,
+
+    /// The certificates of the listeners.
+    #[command(flatten)]
+    pub tls: TlsSettings,
 
     /// What clients may take.
     #[command(flatten)]

@@ -1,21 +1,23 @@
 //! Serves a router on a listener until it is told to stop.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulShutdown, Watcher},
     service::TowerToHyperService,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tokio_util::sync::CancellationToken;
 
-/// Serves `router` on `listener`, over HTTP/1.1, until `shutdown` is cancelled; then takes no new
+/// Serves `router` on `listener`, over HTTP/1.1 and over TLS where `tls` is given, until `shutdown` is cancelled; then takes no new
 /// connection, lets calls under way finish, and returns after `drain` at the latest.
 ///
 /// At most 512 connections are served at once; more wait. A connection that sends no whole head of
@@ -27,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 /// [`io::Error`] when the listener fails for good. A lack of file descriptors is waited out.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
     router: Router,
     shutdown: CancellationToken,
     drain: Duration,
@@ -36,7 +39,8 @@ pub async fn serve(
     let served = loop {
         match next(&listener, &shutdown, &mut connections).await {
             Ok(Some(stream)) => {
-                connections.spawn(graceful.watch(connection(stream, router.clone())));
+                let served = greet(stream, tls.clone(), router.clone(), graceful.watcher());
+                connections.spawn(served);
             }
             Ok(None) => break Ok(()),
             Err(error) => break Err(error),
@@ -74,18 +78,40 @@ async fn next<T: 'static>(
     }
 }
 
-type Connection = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
-
-fn connection(stream: TcpStream, router: Router) -> Connection {
+/// Serves one connection to its end.
+async fn greet(
+    stream: TcpStream,
+    tls: Option<Arc<ServerConfig>>,
+    router: Router,
+    watcher: Watcher,
+) {
     // Without it small answers may wait for the peer's acknowledgement; a socket that cannot be
     // set is about to fail anyway.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
-    http1::Builder::new()
+    let Some(tls) = tls else {
+        return speak(stream, router, watcher).await;
+    };
+    let handshake = TlsAcceptor::from(tls).accept(stream);
+    match tokio::time::timeout(HANDSHAKE_DEADLINE, handshake).await {
+        Ok(Ok(stream)) => speak(stream, router, watcher).await,
+        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+        Err(_) => tracing::debug!("TLS handshake took too long"),
+    }
+}
+
+async fn speak<I>(stream: I, router: Router, watcher: Watcher)
+where
+    I: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_DEADLINE)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "connection ended early");
+    }
 }
 
 /// Tells whether accepting may work again in a moment.
@@ -112,5 +138,8 @@ const MAX_CONNECTIONS: usize = 512;
 
 /// Long enough for a head over a slow line.
 const HEAD_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Enough for a few round trips over a slow line.
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -46,7 +46,7 @@ pub use checks::check_actively;
 pub use connect::Connections;
 pub use endpoint::{Compiler, Endpoint, ReadSecret};
 pub use failure::{Blame, Failure};
-pub use listener::{Shutdown, serve};
+pub use listener::{Door, Shutdown, serve};
 pub use reach::Reach;
 pub use service::Proxy;
 pub use settings::{BodyLimits, ConnectionLimits, ProxySettings};

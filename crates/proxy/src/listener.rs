@@ -10,11 +10,14 @@ mod slots;
 
 use std::convert::Infallible;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
@@ -28,6 +31,42 @@ use crate::settings::ConnectionLimits;
 pub(crate) use self::exchanges::Exchange;
 pub(crate) use self::framing::Misframed;
 pub(crate) use self::pace::Pace;
+
+/// A socket to take connections from, and how to talk with them.
+#[derive(Clone)]
+pub struct Door {
+    socket: Arc<TcpListener>,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Door {
+    /// Speaks TLS with every connection.
+    pub fn with_tls(socket: TcpListener, tls: Arc<ServerConfig>) -> Self {
+        Self {
+            socket: Arc::new(socket),
+            tls: Some(tls.into()),
+        }
+    }
+}
+
+impl From<TcpListener> for Door {
+    /// Speaks plain HTTP.
+    fn from(socket: TcpListener) -> Self {
+        Self {
+            socket: Arc::new(socket),
+            tls: None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Door")
+            .field("socket", &self.socket)
+            .field("has_tls", &self.tls.is_some())
+            .finish()
+    }
+}
 
 /// When a listener stops.
 #[derive(Clone, Debug)]
@@ -49,13 +88,13 @@ impl From<CancellationToken> for Shutdown {
     }
 }
 
-/// Serves `service` on `socket` until `shutdown` says so, then drains.
+/// Serves `service` on `door` until `shutdown` says so, then drains.
 ///
 /// Draining means: no new connection is taken, idle ones are closed, and HTTP/2 clients are told.
 /// Requests under way may finish within [`ConnectionLimits::drain`]; those that are left then are
 /// told to end, and a second later they are cut. Returns when no connection is left. Dropping the future stops accepting but leaves the connections running.
 pub async fn serve<S>(
-    socket: TcpListener,
+    door: impl Into<Door>,
     service: S,
     limits: ConnectionLimits,
     shutdown: impl Into<Shutdown>,
@@ -68,6 +107,7 @@ pub async fn serve<S>(
     S::Future: Send + Unpin,
 {
     let Shutdown { drain, ending } = shutdown.into();
+    let Door { socket, tls } = door.into();
     let streams = TrackedExecutor {
         tracker: TaskTracker::new(),
         cut: CancellationToken::new(),
@@ -81,7 +121,7 @@ pub async fn serve<S>(
             retired: drain.child_token(),
             streams: streams.clone(),
         };
-        let served = connection.serve(stream, service.clone());
+        let served = greet(connection, stream, tls.clone(), service.clone());
         let cut = streams.cut.clone();
         streams.tracker.spawn(async move {
             if cut.run_until_cancelled(served).await.is_none() {
@@ -102,6 +142,31 @@ pub async fn serve<S>(
     }
 }
 
+/// Serves a connection, over TLS where there is an acceptor.
+async fn greet<S>(connection: Connection, stream: TcpStream, tls: Option<TlsAcceptor>, service: S)
+where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    S::Future: Send + Unpin,
+{
+    let Some(tls) = tls else {
+        return connection.serve(stream, service).await;
+    };
+    // On the heap, so that a plain connection holds no room for it.
+    let secured = Box::pin(async move {
+        let within = connection.limits.tls_handshake;
+        match tokio::time::timeout(within, tls.accept(stream)).await {
+            Ok(Ok(stream)) => connection.serve(stream, service).await,
+            Ok(Err(error)) => debug!(%error, "TLS handshake failed"),
+            Err(_) => debug!("TLS handshake took too long"),
+        }
+    });
+    secured.await;
+}
+
 /// Ends what is under way past the deadline: by a word first, then by force.
 async fn end(streams: &TrackedExecutor, ending: &CancellationToken) {
     let tracker = &streams.tracker;
@@ -120,7 +185,7 @@ async fn end(streams: &TrackedExecutor, ending: &CancellationToken) {
 }
 
 struct Acceptor {
-    socket: TcpListener,
+    socket: Arc<TcpListener>,
     slots: Slots,
 }
 

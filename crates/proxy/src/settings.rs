@@ -30,6 +30,9 @@ pub struct ConnectionLimits {
     /// HTTP/2 frames without a request that one connection may send within 10 s, besides one for
     /// every 64 bytes that it is sent. Default 10,000.
     pub max_control_frames: u64,
+    /// From accepting a connection to the end of its TLS handshake, where there is TLS. Default
+    /// 10 s.
+    pub tls_handshake: Duration,
     /// From accepting a connection to its first bytes, which tell HTTP/1 from HTTP/2. Default 10 s.
     pub first_byte: Duration,
     /// From the first byte of a request's head to its last. Default 10 s.
@@ -61,6 +64,7 @@ impl Default for ConnectionLimits {
             max_requests: 10_000,
             max_streams: 100,
             max_control_frames: 10_000,
+            tls_handshake: Duration::from_secs(10),
             first_byte: Duration::from_secs(10),
             head: Duration::from_secs(10),
             keep_alive: Duration::from_secs(60),

@@ -137,17 +137,27 @@ impl Program {
     /// [`ProgramError::Running`] when it has not ended `within` the time, [`ProgramError::Run`] when
     /// it cannot be asked.
     pub async fn terminate(&mut self, within: Duration) -> Result<ExitStatus, ProgramError> {
-        if let Some(id) = self.child.id() {
-            let asked = Command::new("kill")
-                .args(["-TERM", &id.to_string()])
-                .status()
-                .await;
-            asked.map_err(|source| ProgramError::Run {
-                name: self.name.clone(),
-                source,
-            })?;
-        }
+        self.signal("TERM").await?;
         self.wait(within).await
+    }
+
+    /// Sends it a signal by its short name, such as `HUP`; nothing when it has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`ProgramError::Run`] when the signal cannot be sent.
+    pub async fn signal(&self, name: &str) -> Result<(), ProgramError> {
+        let Some(id) = self.child.id() else {
+            return Ok(());
+        };
+        let asked = Command::new("kill")
+            .args([&format!("-{name}"), &id.to_string()])
+            .status()
+            .await;
+        asked.map(|_| ()).map_err(|source| ProgramError::Run {
+            name: self.name.clone(),
+            source,
+        })
     }
 
     /// Waits until it ends by itself.

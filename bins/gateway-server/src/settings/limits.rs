@@ -66,6 +66,15 @@ pub struct LimitSettings {
     #[arg(long, env = "AIGW_BODY_MEMORY_BYTES", value_name = "BYTES", default_value_t = 1024 * 1024 * 1024)]
     pub body_memory_bytes: usize,
 
+    /// From a connection to the end of its TLS handshake.
+    #[arg(
+        long,
+        env = "AIGW_TLS_HANDSHAKE_TIMEOUT",
+        value_name = "SECONDS",
+        default_value = "10"
+    )]
+    pub tls_handshake_timeout: Seconds,
+
     /// From a connection to its first bytes.
     #[arg(
         long,
@@ -148,6 +157,7 @@ impl LimitSettings {
             max_requests: self.max_requests_per_connection.max(1),
             max_streams: self.max_streams_per_connection,
             max_control_frames: self.max_control_frames,
+            tls_handshake: self.tls_handshake_timeout.0,
             first_byte: self.first_byte_timeout.0,
             head: self.head_timeout.0,
             keep_alive: self.keep_alive_timeout.0,

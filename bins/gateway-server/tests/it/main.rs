@@ -1,6 +1,8 @@
 //! The whole gateway: in the test's own process, and as a program that is killed and started again.
 
 #[cfg(test)]
+mod doors;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod gateway;

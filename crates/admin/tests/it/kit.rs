@@ -82,7 +82,7 @@ impl Api {
             let waiting = Arc::clone(&waiting);
             move |answering| told_of_waiting(Box::pin(answering), Arc::clone(&waiting))
         }));
-        tasks.spawn(serve(listener, router, shutdown.clone(), drain));
+        tasks.spawn(serve(listener, None, router, shutdown.clone(), drain));
         Self {
             address,
             store,

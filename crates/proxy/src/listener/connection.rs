@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::time::error::Elapsed;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
@@ -44,8 +45,7 @@ impl Connection {
         S::Future: Send + Unpin,
     {
         let sniff = tokio::time::timeout(self.limits.first_byte, sniff(&mut socket));
-        let Some(Ok(Some((start, protocol)))) = self.retired.run_until_cancelled(sniff).await
-        else {
+        let Some((start, protocol)) = self.unless_silent(sniff).await else {
             return;
         };
         let exchanges = Exchanges::new(self.retired.clone());
@@ -53,7 +53,7 @@ impl Connection {
         let io = TokioIo::new(guarded);
         let service = Counted {
             service,
-            exchanges,
+            exchanges: exchanges.clone(),
             max_requests: self.limits.max_requests,
         };
         // On the heap, so that a connection of one protocol holds no room for the other's, and none
@@ -73,6 +73,8 @@ impl Connection {
                 let mut connection = Box::pin(self.http1().serve_connection(io, service));
                 match self.within_its_age(connection.as_mut()).await {
                     Some(ended) => ended,
+                    // Its first request is on its way; the answer will say that it is the last.
+                    None if exchanges.begun() == 0 => connection.await,
                     None => {
                         connection.as_mut().graceful_shutdown();
                         connection.await
@@ -83,6 +85,20 @@ impl Connection {
         if let Err(error) = ended {
             debug!(error = %error, "connection ended early");
         }
+    }
+
+    /// Waits for a connection's first bytes: for its whole time, or once the listener drains only
+    /// as long as a client takes that has just connected.
+    async fn unless_silent<T>(
+        &self,
+        sniff: impl Future<Output = Result<Option<T>, Elapsed>>,
+    ) -> Option<T> {
+        let mut sniff = pin!(sniff);
+        let sniffed = match self.retired.run_until_cancelled(sniff.as_mut()).await {
+            Some(sniffed) => sniffed,
+            None => tokio::time::timeout(LATE, sniff).await.ok()?,
+        };
+        sniffed.ok().flatten()
     }
 
     /// Runs `connection` until it ends; `None` when it is too old, has served enough or is to end
@@ -177,7 +193,7 @@ where
         Answering {
             answer: self.service.clone().call(request),
             exchange: Some(exchange),
-            closes: is_last && is_http1,
+            closes: is_http1 && (is_last || self.exchanges.is_retired()),
         }
     }
 }
@@ -235,6 +251,8 @@ where
 }
 
 const PREFACE: &[u8] = b"PRI";
+/// For the first bytes of a client that connected as the listener began to drain.
+const LATE: Duration = Duration::from_millis(500);
 /// How much longer than its age a connection may last, at most, as a share.
 const AGE_JITTER: f64 = 0.1;
 /// Prompts are small next to answers; this is what one stream may send unread.
