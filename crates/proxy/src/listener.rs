@@ -121,7 +121,8 @@ pub async fn serve<S>(
             retired: drain.child_token(),
             streams: streams.clone(),
         };
-        let served = greet(connection, stream, tls.clone(), service.clone());
+        // Boxed: a task would hold room for it twice, before and after it is first polled.
+        let served = Box::pin(greet(connection, stream, tls.clone(), service.clone()));
         let cut = streams.cut.clone();
         streams.tracker.spawn(async move {
             if cut.run_until_cancelled(served).await.is_none() {

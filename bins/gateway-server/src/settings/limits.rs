@@ -161,6 +161,7 @@ impl LimitSettings {
             first_byte: self.first_byte_timeout.0,
             head: self.head_timeout.0,
             keep_alive: self.keep_alive_timeout.0,
+            rest_after: usual.rest_after,
             max_age: self.max_connection_age.0,
             write_stall: self.write_stall_timeout.0,
             max_headers: self.max_headers,

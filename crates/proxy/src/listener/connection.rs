@@ -1,7 +1,7 @@
 //! Serves one connection within its limits, over the protocol that it speaks.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -13,6 +13,7 @@ use hyper::rt::Executor;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,7 +21,7 @@ use tower::Service;
 use tracing::debug;
 
 use super::exchanges::{Exchange, Exchanges};
-use super::guarded::{Guarded, Protocol};
+use super::guarded::{Guarded, Protocol, Timer};
 use super::pace::{self, Pace};
 use crate::body::Body;
 use crate::settings::ConnectionLimits;
@@ -53,7 +54,7 @@ impl Connection {
         let io = TokioIo::new(guarded);
         let service = Counted {
             service,
-            exchanges: exchanges.clone(),
+            exchanges,
             max_requests: self.limits.max_requests,
         };
         // On the heap, so that a connection of one protocol holds no room for the other's, and none
@@ -61,26 +62,16 @@ impl Connection {
         let ended = match protocol {
             Protocol::Http2 => {
                 let mut connection = Box::pin(self.http2().serve_connection(io, service));
-                match self.within_its_age(connection.as_mut()).await {
-                    Some(ended) => ended,
-                    None => {
+                tokio::select! {
+                    biased;
+                    ended = connection.as_mut() => ended,
+                    () = self.expiry() => {
                         connection.as_mut().graceful_shutdown();
                         connection.await
                     }
                 }
             }
-            Protocol::Http1 => {
-                let mut connection = Box::pin(self.http1().serve_connection(io, service));
-                match self.within_its_age(connection.as_mut()).await {
-                    Some(ended) => ended,
-                    // Its first request is on its way; the answer will say that it is the last.
-                    None if exchanges.begun() == 0 => connection.await,
-                    None => {
-                        connection.as_mut().graceful_shutdown();
-                        connection.await
-                    }
-                }
-            }
+            Protocol::Http1 => self.serve_http1(io, service).await,
         };
         if let Err(error) = ended {
             debug!(error = %error, "connection ended early");
@@ -101,16 +92,95 @@ impl Connection {
         sniffed.ok().flatten()
     }
 
-    /// Runs `connection` until it ends; `None` when it is too old, has served enough or is to end
-    /// for another reason.
-    async fn within_its_age<F: Future>(&self, connection: F) -> Option<F::Output> {
+    /// Serves requests one after the other. Between two that are far apart, hyper's connection,
+    /// with its buffers, is given up, and only the socket kept.
+    async fn serve_http1<I, S>(
+        &self,
+        mut io: TokioIo<Guarded<I>>,
+        service: Counted<S>,
+    ) -> hyper::Result<()>
+    where
+        I: AsyncRead + AsyncWrite + Unpin,
+        S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Clone,
+        S::Future: Unpin,
+    {
+        let http1 = self.http1();
+        let mut expiry = pin!(self.expiry());
+        loop {
+            let mut connection = Box::new(http1.serve_connection(io, service.clone()));
+            tokio::select! {
+                biased;
+                ended = self.until_resting(&mut connection, &service.exchanges) => {
+                    if let Some(ended) = ended {
+                        return ended;
+                    }
+                }
+                () = &mut expiry => {
+                    // Where none was begun, the first request is on its way; its answer will say
+                    // that it is the last.
+                    if service.exchanges.begun() > 0 {
+                        Pin::new(&mut *connection).graceful_shutdown();
+                    }
+                    return connection.await;
+                }
+            }
+            // Not kept while it rests: the connection's box, and the buffer that was read into.
+            let unread = {
+                let connection = connection;
+                let parts = connection.into_parts();
+                io = parts.io;
+                parts.read_buf.to_vec()
+            };
+            tokio::select! {
+                biased;
+                is_called = io.inner_mut().rest(&unread) => {
+                    if !is_called {
+                        return Ok(());
+                    }
+                }
+                () = &mut expiry => return Ok(()),
+            }
+        }
+    }
+
+    /// Runs an HTTP/1 connection until it ends, or has nothing to do for
+    /// [`ConnectionLimits::rest_after`]: `None`.
+    async fn until_resting<C: Future + Unpin>(
+        &self,
+        connection: &mut C,
+        exchanges: &Exchanges,
+    ) -> Option<C::Output> {
+        // When it may rest, and after how many exchanges.
+        let mut rest: Option<(Instant, u64)> = None;
+        let mut timer = Timer::default();
+        poll_fn(|cx| {
+            if let Poll::Ready(ended) = Pin::new(&mut *connection).poll(cx) {
+                return Poll::Ready(Some(ended));
+            }
+            if !exchanges.is_between() {
+                rest = None;
+                return Poll::Pending;
+            }
+            let begun = exchanges.begun();
+            let due = match rest {
+                Some((due, before)) if before == begun => due,
+                _ => Instant::now() + self.limits.rest_after,
+            };
+            rest = Some((due, begun));
+            timer.poll(due, cx).map(|()| None)
+        })
+        .await
+    }
+
+    /// Returns when the connection is too old, has served enough or is to end for another reason.
+    async fn expiry(&self) {
         // Connections that came together, after a restart, are not to leave together.
         let age = self
             .limits
             .max_age
             .mul_f64(fastrand::f64().mul_add(AGE_JITTER, 1.0));
-        let lasting = tokio::time::timeout(age, self.retired.run_until_cancelled(connection));
-        lasting.await.ok().flatten()
+        // Either is a reason.
+        let _too_old = tokio::time::timeout(age, self.retired.cancelled()).await;
     }
 
     fn http1(&self) -> http1::Builder {

@@ -2,7 +2,7 @@
 //! the one that sees its requests.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +18,10 @@ struct Shared {
     under_way: AtomicU32,
     /// The number of the request at fault in the upper bits, the fault in the lowest two.
     fault: AtomicU64,
+    /// Bytes of a request have come, and not all of them.
+    is_in_request: AtomicBool,
+    /// The peer has yet to take what was written.
+    is_writing: AtomicBool,
     retired: CancellationToken,
 }
 
@@ -32,6 +36,8 @@ impl Exchanges {
             begun: AtomicU64::new(0),
             under_way: AtomicU32::new(0),
             fault: AtomicU64::new(0),
+            is_in_request: AtomicBool::new(false),
+            is_writing: AtomicBool::new(false),
             retired,
         }))
     }
@@ -52,6 +58,23 @@ impl Exchanges {
     /// Whether no exchange is under way.
     pub(super) fn is_quiet(&self) -> bool {
         self.0.under_way.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether the connection waits for its next request, and for nothing else.
+    pub(super) fn is_between(&self) -> bool {
+        self.is_quiet()
+            && !self.0.is_in_request.load(Ordering::Relaxed)
+            && !self.0.is_writing.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether bytes of a request have come, and not all of them.
+    pub(super) fn in_request(&self, is_in_request: bool) {
+        self.0.is_in_request.store(is_in_request, Ordering::Relaxed);
+    }
+
+    /// Notes whether the peer has yet to take what was written.
+    pub(super) fn writing(&self, is_writing: bool) {
+        self.0.is_writing.store(is_writing, Ordering::Relaxed);
     }
 
     /// Notes that the head of request `number` is at fault.

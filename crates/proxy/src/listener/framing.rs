@@ -76,13 +76,13 @@ struct Lengths {
 }
 
 impl Framing {
-    /// Follows a connection from its first byte; a line of more than `max_line` bytes, which hyper
-    /// refuses, is not followed.
-    pub(super) fn new(max_line: usize) -> Self {
+    /// Follows a connection from the first byte of request `number`, counted from 0; a line of more
+    /// than `max_line` bytes, which hyper refuses, is not followed.
+    pub(super) fn from_request(number: u64, max_line: usize) -> Self {
         Self {
             state: State::Start,
             line: Vec::new(),
-            heads: 0,
+            heads: number,
             fault: None,
             max_line,
         }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 use tracing::debug;
 
@@ -66,7 +66,7 @@ impl<S> Guarded<S> {
             socket,
             start,
             reader: match protocol {
-                Protocol::Http1 => Reader::Http1(Framing::new(limits.max_head_bytes)),
+                Protocol::Http1 => Reader::Http1(Framing::from_request(0, limits.max_head_bytes)),
                 Protocol::Http2 => Reader::Http2(Frames::new(), Flood::default()),
             },
             exchanges,
@@ -87,7 +87,9 @@ impl<S> Guarded<S> {
                 if let Some((number, fault)) = framing.fault() {
                     self.exchanges.blame(number, fault);
                 }
-                framing.phase() == Phase::Head
+                let phase = framing.phase();
+                self.exchanges.in_request(phase != Phase::Between);
+                phase == Phase::Head
             }
             Reader::Http2(frames, flood) => {
                 frames.read(bytes);
@@ -154,10 +156,15 @@ impl<S> Guarded<S> {
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.stalled_since = None;
+            if self.stalled_since.take().is_some() {
+                self.exchanges.writing(false);
+            }
             return written;
         }
-        let since = *self.stalled_since.get_or_insert_with(Instant::now);
+        let since = *self.stalled_since.get_or_insert_with(|| {
+            self.exchanges.writing(true);
+            Instant::now()
+        });
         ready!(self.write_timer.poll(since + self.limits.write_stall, cx));
         debug!("connection closed: its peer does not read");
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -167,6 +174,30 @@ impl<S> Guarded<S> {
         if let (Reader::Http2(_, flood), Poll::Ready(Ok(count))) = (&mut self.reader, written) {
             flood.written += *count as u64;
         }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Guarded<S> {
+    /// Waits, with nothing but the socket held, for an HTTP/1 connection's next request; `unread`
+    /// has already come of it. Answers whether there is one.
+    ///
+    /// Ends when the connection was silent for as long as it may be.
+    pub(super) async fn rest(&mut self, unread: &[u8]) -> bool {
+        (self.quiet, self.head_since) = (None, None);
+        (self.read_timer, self.write_timer) = (Timer::default(), Timer::default());
+        self.reader = Reader::Http1(Framing::from_request(
+            self.exchanges.begun(),
+            self.limits.max_head_bytes,
+        ));
+        self.start.splice(..0, unread.iter().copied());
+        if !self.start.is_empty() {
+            return true;
+        }
+        let mut first = [0; 16];
+        let read = tokio::time::timeout(self.limits.keep_alive, self.socket.read(&mut first));
+        let count = read.await.ok().and_then(Result::ok).unwrap_or(0);
+        self.start.extend(first.iter().take(count));
+        count > 0
     }
 }
 
@@ -186,8 +217,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
         } else {
             let count = this.start.len().min(buf.remaining());
             buf.put_slice(&this.start.drain(..count).collect::<Vec<_>>());
+            // hyper grows its buffer with every read: what came in the meantime is part of this one.
             if this.start.is_empty() {
                 this.start = Vec::new();
+                if let Poll::Ready(read) = Pin::new(&mut this.socket).poll_read(cx, buf) {
+                    read?;
+                }
             }
         }
         this.heard(buf.filled().get(before..).unwrap_or_default())?;
@@ -277,10 +312,10 @@ impl Flood {
 
 /// A timer that is moved only when it fires, not with each wait: that is cheaper by far.
 #[derive(Debug, Default)]
-struct Timer(Option<Pin<Box<Sleep>>>);
+pub(super) struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
-    fn poll(&mut self, due: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll(&mut self, due: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let sleep = self
             .0
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));

@@ -143,6 +143,89 @@ async fn an_idle_connection_is_closed_and_a_waiting_one_is_not() {
 }
 
 #[tokio::test]
+async fn a_connection_that_rests_between_requests_serves_them_all() {
+    let (stand_in, fixture) = start(|settings| {
+        settings.connections.rest_after = Duration::ZERO;
+        settings.connections.max_requests = 40;
+    })
+    .await;
+    let mut connection = connect(&fixture).await;
+    let request = format!("{}{BODY}", head(BODY.len()));
+    let mut asked = 0;
+    let mut ask = async |pieces: &[&str], count: usize| {
+        for piece in pieces {
+            connection.write_all(piece.as_bytes()).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..count {
+            asked += 1;
+            let answer = read_answer(&mut connection).await;
+            assert!(answer.starts_with("HTTP/1.1 200"), "{asked}: {answer}");
+        }
+    };
+    for _ in 0..10 {
+        ask(&[&request], 1).await;
+        let (start, end) = request.split_at(request.len() / 3);
+        ask(&[start, end], 1).await;
+        // Two at once, the second of them in two pieces.
+        let two = format!("{request}{request}");
+        let (start, end) = two.split_at(two.len() - 20);
+        ask(&[start, end], 2).await;
+    }
+    // Not one was counted twice: the last that may be is said to be the last.
+    assert_eq!(asked, 40);
+    assert_eq!(stand_in.requests().len(), 40);
+    assert!(read_to_end(&mut connection).await.0.is_empty());
+}
+
+#[tokio::test]
+async fn a_resting_connection_is_closed_by_its_client_by_silence_and_by_age() {
+    let (_stand_in, fixture) = start(|settings| {
+        settings.connections.rest_after = Duration::ZERO;
+        settings.connections.keep_alive = SHORT;
+    })
+    .await;
+    let mut silent = connect(&fixture).await;
+    silent
+        .write_all(format!("{}{BODY}", head(BODY.len())).as_bytes())
+        .await
+        .unwrap();
+    read_answer(&mut silent).await;
+    check_cut("silence", read_to_end(&mut silent).await, "");
+
+    let (_stand_in, fixture) = start(|settings| {
+        settings.connections.rest_after = Duration::ZERO;
+        settings.connections.max_age = SHORT;
+    })
+    .await;
+    let mut old = connect(&fixture).await;
+    old.write_all(format!("{}{BODY}", head(BODY.len())).as_bytes())
+        .await
+        .unwrap();
+    read_answer(&mut old).await;
+    check_cut("age", read_to_end(&mut old).await, "");
+}
+
+/// Reads one answer with a length.
+async fn read_answer(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "))
+                .and_then(|length| length.parse::<usize>().ok());
+            if length.is_some_and(|length| body.len() >= length) {
+                return text;
+            }
+        }
+        let byte = stream.read_u8().await;
+        answer.push(byte.unwrap_or_else(|error| panic!("{error} after {text:?}")));
+    }
+}
+
+#[tokio::test]
 async fn a_connection_ends_after_its_last_request_or_with_age() {
     let (_stand_in, fixture) = start(|settings| settings.connections.max_requests = 2).await;
     let mut stream = connect(&fixture).await;

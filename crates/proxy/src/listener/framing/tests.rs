@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn read(bytes: &[u8]) -> Framing {
-    let mut framing = Framing::new(1024);
+    let mut framing = Framing::from_request(0, 1024);
     framing.read(bytes);
     framing
 }
@@ -86,7 +86,7 @@ fn the_fault_is_of_the_request_that_has_it() {
 #[test]
 fn a_phase_is_known_at_every_byte() {
     let request = b"POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\nab";
-    let mut framing = Framing::new(1024);
+    let mut framing = Framing::from_request(0, 1024);
     assert_eq!(framing.phase(), Phase::Between);
     let (head, body) = request.split_at(request.len() - 2);
     for byte in &head[..head.len() - 1] {
@@ -101,7 +101,7 @@ fn a_phase_is_known_at_every_byte() {
 
 #[test]
 fn an_endless_line_costs_no_more_than_its_bound() {
-    let mut framing = Framing::new(1024);
+    let mut framing = Framing::from_request(0, 1024);
     for _ in 0..100 {
         framing.read(&[b'a'; 100]);
     }
@@ -129,7 +129,7 @@ proptest! {
     #[test]
     fn splitting_changes_nothing(bytes in pieces(), size in 1_usize..9) {
         let whole = read(&bytes);
-        let mut split = Framing::new(1024);
+        let mut split = Framing::from_request(0, 1024);
         for piece in bytes.chunks(size) {
             split.read(piece);
         }
