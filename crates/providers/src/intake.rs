@@ -63,6 +63,12 @@ pub enum IntakeError {
         /// What it is instead, with its article.
         found: &'static str,
     },
+    /// A field that the call can't do without is not there.
+    #[error("{field} is missing")]
+    Missing {
+        /// The field's name.
+        field: &'static str,
+    },
     /// A field that decides where the request goes stands twice in the body: readers would
     /// disagree on which counts.
     #[error("{field} is given twice")]
@@ -77,7 +83,9 @@ impl IntakeError {
     pub const fn param(&self) -> Option<&'static str> {
         match self {
             Self::NotJson { .. } | Self::NotAnObject { .. } => None,
-            Self::WrongType { field, .. } | Self::Duplicate { field } => Some(field),
+            Self::WrongType { field, .. } | Self::Missing { field } | Self::Duplicate { field } => {
+                Some(field)
+            }
         }
     }
 }
@@ -156,6 +164,15 @@ impl Intake {
         };
         if let Some(field) = routing.duplicate {
             return Err(IntakeError::Duplicate { field });
+        }
+        if surface == Surface::CountTokens {
+            // No conversation has no tokens: an estimate would be made up.
+            let field = "messages";
+            let messages = routing.messages.given();
+            let messages = messages.ok_or(IntakeError::Missing { field })?;
+            if Sort::of_written(messages) != Sort::Array {
+                return Err(wrong(messages, field, "an array"));
+            }
         }
         let model = routing
             .model
@@ -238,6 +255,7 @@ struct Routing<'a> {
     model: Written<'a>,
     stream: Written<'a>,
     stream_options: Written<'a>,
+    messages: Written<'a>,
     duplicate: Option<&'static str>,
     is_empty: bool,
 }
@@ -273,6 +291,10 @@ impl<'a> Routing<'a> {
             "model" => (&mut self.model, "model"),
             "stream" => (&mut self.stream, "stream"),
             "stream_options" => (&mut self.stream_options, "stream_options"),
+            "messages" => {
+                self.messages = Written(Some(value));
+                return;
+            }
             _ => return,
         };
         if slot.0.replace(value).is_some() {
@@ -366,6 +388,22 @@ mod tests {
             fault(r#"{"stream_options":[]}"#),
             "stream_options must be an object, and is an array"
         );
+    }
+
+    #[test]
+    fn a_count_needs_messages() {
+        let fault = |body: &[u8]| Intake::read(Surface::CountTokens, body).unwrap_err();
+        for body in [r#"{"model":"m"}"#, r#"{"model":"m","messages":null}"#] {
+            let fault = fault(body.as_bytes());
+            assert_eq!(fault.param(), Some("messages"));
+            assert_eq!(fault.to_string(), "messages is missing");
+        }
+        assert_eq!(
+            fault(br#"{"messages":"hi"}"#).to_string(),
+            "messages must be an array, and is a string"
+        );
+        let body = br#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#;
+        assert!(Intake::read(Surface::CountTokens, body).is_ok());
     }
 
     #[test]
