@@ -40,6 +40,11 @@ impl Framer {
         self.carried.extend_from_slice(chunk);
     }
 
+    /// Hands out what has come and was not cut into messages.
+    pub(crate) fn take_rest(&mut self) -> Bytes {
+        self.carried.split().freeze()
+    }
+
     /// Returns the next whole message; `None` until more bytes come.
     pub(crate) fn next(&mut self) -> Result<Option<Message>, FrameFault> {
         let Some(prelude) = self.carried.first_chunk::<PRELUDE_BYTES>() else {

@@ -114,6 +114,7 @@ impl StreamRelay {
     }
 
     /// Takes the target's next bytes and appends to `out` what the client is to get for them.
+    /// What comes behind the dialect's last event is not read, and is no fault.
     ///
     /// # Errors
     ///
@@ -125,6 +126,10 @@ impl StreamRelay {
         }
         self.framing.push(chunk);
         let result = loop {
+            if self.seen.done {
+                self.pass_rest(out);
+                break Ok(());
+            }
             let taken = match self.framing.next() {
                 Ok(Some(Piece::Event(event))) => self.take(event, out),
                 Ok(Some(Piece::Message(message))) => self.take_message(&message),
@@ -273,6 +278,15 @@ impl StreamRelay {
             class,
             message: said.message.clone(),
             event: render_error_event(self.exchange.client, &error),
+        }
+    }
+
+    /// Takes what comes behind the end, unread: it can't undo the answer. Within one dialect it
+    /// passes through, to another there is nothing to tell.
+    fn pass_rest(&mut self, out: &mut impl Extend<Bytes>) {
+        let rest = self.framing.take_rest();
+        if self.translation.is_none() && !rest.is_empty() {
+            out.extend([rest]);
         }
     }
 

@@ -53,6 +53,12 @@ impl Framer {
         Ok(end.map(|_| self.carried.split().freeze()))
     }
 
+    /// Hands out the rest of the chunk at hand, right behind an event.
+    pub(crate) fn take_rest(&mut self) -> Bytes {
+        debug_assert!(self.carried.is_empty());
+        std::mem::take(&mut self.chunk)
+    }
+
     /// Hands out what is left when the stream has ended: an event without its closing empty line.
     pub(crate) fn finish(&mut self) -> Bytes {
         self.carried.split().freeze()

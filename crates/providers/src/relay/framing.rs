@@ -57,6 +57,14 @@ impl Framing {
         }
     }
 
+    /// Hands out what has come and was not cut into pieces.
+    pub(super) fn take_rest(&mut self) -> Bytes {
+        match self {
+            Self::Events(framer) => framer.take_rest(),
+            Self::Messages(framer) => framer.take_rest(),
+        }
+    }
+
     /// Hands out what is left when the stream has ended: an event without its closing empty line.
     /// Part of a message is worth nothing.
     pub(super) fn finish(&mut self) -> Bytes {

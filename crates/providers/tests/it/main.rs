@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod allocations;
 #[cfg(test)]
+mod behind_end;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod fuzz_targets;
