@@ -107,6 +107,11 @@ impl<S> Guarded<S> {
 
     /// Called when nothing is there to be read: ends the wait when it has been too long.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        if self.head_since.is_none() && !self.exchanges.is_quiet() && self.read_timer.is_running() {
+            // Asked with every piece of an answer; when the timer fires is soon enough to look.
+            self.quiet = None;
+            return Poll::Pending;
+        }
         loop {
             let due = self.due();
             ready!(self.read_timer.poll(due, cx));
@@ -315,6 +320,11 @@ impl Flood {
 pub(super) struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
+    /// Whether it will wake whoever polled it last.
+    fn is_running(&self) -> bool {
+        self.0.as_ref().is_some_and(|sleep| !sleep.is_elapsed())
+    }
+
     pub(super) fn poll(&mut self, due: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let sleep = self
             .0
