@@ -12,7 +12,7 @@ use comfy_table::presets::NOTHING;
 use crate::command::{self, Show, now};
 use crate::tests_counted::{self, Counted};
 use crate::workspace::Workspace;
-use crate::{clients, faults, layers, report, tidy};
+use crate::{clients, faults, kill, layers, report, tidy};
 
 /// One step.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -39,13 +39,15 @@ pub(crate) enum Chore {
     Clients,
     /// Every fault of a target comes out as the catalogue says, and hostile clients harm none
     Faults,
+    /// Nothing that was acknowledged is lost to `kill -9`
+    Kill,
     /// The examples run to their end
     Example,
 }
 
 impl Chore {
     /// Every step, cheap ones first.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Fmt,
         Self::Tidy,
         Self::Layers,
@@ -57,6 +59,7 @@ impl Chore {
         Self::Loom,
         Self::Clients,
         Self::Faults,
+        Self::Kill,
         Self::Example,
     ];
 
@@ -82,6 +85,7 @@ impl Chore {
             Self::Loom => "loom",
             Self::Clients => "clients",
             Self::Faults => "faults",
+            Self::Kill => "kill",
             Self::Example => "example",
         }
     }
@@ -122,6 +126,7 @@ impl Chore {
             Self::Loom => run_loom(workspace),
             Self::Clients => clients::run(workspace, &[]),
             Self::Faults => faults::check(workspace),
+            Self::Kill => kill::check(workspace),
             Self::Example => {
                 let mut outcome = run_example(workspace, "multi-provider")?;
                 outcome += run_example(workspace, "balancer-only")?;
@@ -132,7 +137,10 @@ impl Chore {
 
     /// Whether it runs programs that [`Chore::Build`] builds.
     fn needs_build(self) -> bool {
-        matches!(self, Self::Clients | Self::Faults | Self::Example)
+        matches!(
+            self,
+            Self::Clients | Self::Faults | Self::Kill | Self::Example
+        )
     }
 }
 

@@ -1,5 +1,5 @@
 //! The project's chores: `cargo xtask test`, `lint`, `layers`, `tidy`, `loom`, `conformance`,
-//! `faults`, `bench`, `profile`.
+//! `faults`, `kill`, `bench`, `profile`.
 
 mod balancing;
 mod bench;
@@ -9,6 +9,7 @@ mod command;
 mod conformance;
 mod faults;
 mod fuzz;
+mod kill;
 mod layers;
 mod report;
 mod tests_counted;
@@ -77,6 +78,9 @@ enum Command {
     /// Plays every fault of the catalogue through the gateway, ten times each
     #[command(disable_help_flag = true)]
     Faults(Passed),
+    /// Kills the gateway while its configuration is written, 100 times, and looks for what is lost
+    #[command(disable_help_flag = true)]
+    Kill(Passed),
     /// Measures: builds what is needed for release, and takes the machine for minutes
     Bench {
         #[command(subcommand)]
@@ -160,6 +164,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Command::Fuzz { only, seconds } => fuzz::run(&workspace, only, *seconds),
         Command::Loom => chores::run_all(&workspace, &[Chore::Loom]),
         Command::Faults(passed) => faults::run(&workspace, &passed.arguments),
+        Command::Kill(passed) => kill::run(&workspace, &passed.arguments),
         Command::Tidy => Ok(report::problems(&tidy::check(&workspace)?)),
         Command::Bench {
             what: Measurement::Gateway(passed),
