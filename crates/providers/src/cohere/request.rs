@@ -8,7 +8,7 @@ use crate::neutral::{Block, Content, Effort, Format, Reasoning, Request, Tool, T
 use crate::openai::{write_tool, write_turn};
 
 /// Fields that OpenAI's dialect has too, under the same names.
-const SHARED: [&str; 4] = ["seed", "frequency_penalty", "presence_penalty", "logprobs"];
+const SHARED: [&str; 3] = ["seed", "frequency_penalty", "presence_penalty"];
 
 /// The most stop sequences that are taken.
 const STOP_LIMIT: usize = 5;

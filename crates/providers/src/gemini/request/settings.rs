@@ -9,12 +9,10 @@ use crate::neutral::{Effort, Format, Reasoning, Request};
 const STOP_LIMIT: usize = 5;
 
 /// Fields of OpenAI's that Google has too.
-const KNOWN: [(&str, &str); 5] = [
+const KNOWN: [(&str, &str); 3] = [
     ("seed", "seed"),
     ("frequency_penalty", "frequencyPenalty"),
     ("presence_penalty", "presencePenalty"),
-    ("logprobs", "responseLogprobs"),
-    ("top_logprobs", "logprobs"),
 ];
 
 pub(super) fn write_settings(request: &Request<'_>, plan: &mut Plan<'_>, out: &mut Writer) {

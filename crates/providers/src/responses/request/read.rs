@@ -47,7 +47,7 @@ pub(crate) fn read_request(body: &str) -> Result<Request<'_>, EncodeError> {
                     ));
                 }
             }
-            "metadata" | "top_logprobs" | "prompt_cache_key" => {
+            "metadata" | "prompt_cache_key" => {
                 request.openai_only.push((name, raw));
             }
             _ if take_setting(&mut request, &name, raw)? => {}
