@@ -41,13 +41,15 @@ pub(crate) enum Chore {
     Faults,
     /// Nothing that was acknowledged is lost to `kill -9`
     Kill,
+    /// Requests malformed on the wire reach no target and cost the gateway nothing
+    Hostile,
     /// The examples run to their end
     Example,
 }
 
 impl Chore {
     /// Every step, cheap ones first.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::Fmt,
         Self::Tidy,
         Self::Layers,
@@ -60,6 +62,7 @@ impl Chore {
         Self::Clients,
         Self::Faults,
         Self::Kill,
+        Self::Hostile,
         Self::Example,
     ];
 
@@ -86,6 +89,7 @@ impl Chore {
             Self::Clients => "clients",
             Self::Faults => "faults",
             Self::Kill => "kill",
+            Self::Hostile => "hostile",
             Self::Example => "example",
         }
     }
@@ -127,6 +131,7 @@ impl Chore {
             Self::Clients => clients::run(workspace, &[]),
             Self::Faults => faults::check(workspace),
             Self::Kill => kill::check(workspace),
+            Self::Hostile => faults::check_malformed(workspace),
             Self::Example => {
                 let mut outcome = run_example(workspace, "multi-provider")?;
                 outcome += run_example(workspace, "balancer-only")?;
@@ -139,7 +144,7 @@ impl Chore {
     fn needs_build(self) -> bool {
         matches!(
             self,
-            Self::Clients | Self::Faults | Self::Kill | Self::Example
+            Self::Clients | Self::Faults | Self::Kill | Self::Hostile | Self::Example
         )
     }
 }

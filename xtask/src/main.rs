@@ -1,5 +1,5 @@
 //! The project's chores: `cargo xtask test`, `lint`, `layers`, `tidy`, `loom`, `conformance`,
-//! `faults`, `kill`, `bench`, `profile`.
+//! `faults`, `kill`, `hostile`, `bench`, `profile`.
 
 mod balancing;
 mod bench;
@@ -81,6 +81,15 @@ enum Command {
     /// Kills the gateway while its configuration is written, 100 times, and looks for what is lost
     #[command(disable_help_flag = true)]
     Kill(Passed),
+    /// Sends the gateway requests that are malformed on the wire, and prints what came of them
+    Hostile {
+        /// How many, each over a connection of its own
+        #[arg(long, default_value_t = 100_000)]
+        requests: usize,
+        /// What they are drawn from: the same seed, the same requests
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Measures: builds what is needed for release, and takes the machine for minutes
     Bench {
         #[command(subcommand)]
@@ -165,6 +174,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Command::Loom => chores::run_all(&workspace, &[Chore::Loom]),
         Command::Faults(passed) => faults::run(&workspace, &passed.arguments),
         Command::Kill(passed) => kill::run(&workspace, &passed.arguments),
+        Command::Hostile { requests, seed } => faults::run_malformed(&workspace, *requests, *seed),
         Command::Tidy => Ok(report::problems(&tidy::check(&workspace)?)),
         Command::Bench {
             what: Measurement::Gateway(passed),

@@ -99,6 +99,11 @@ impl Program {
         self.output.text()
     }
 
+    /// Its process id; `None` when it has ended and was waited for.
+    pub fn id(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Waits until it has printed a line with `text` and returns the first such line.
     ///
     /// # Errors

@@ -15,13 +15,14 @@ use tokio::process::Command;
 pub(crate) struct Gateway {
     pub(crate) proxy: SocketAddr,
     admin: Client,
-    _program: Program,
+    program: Program,
 }
 
 impl Gateway {
-    /// Starts `binary` with its data in `folder`.
-    pub(crate) async fn start(binary: &Path, folder: &Path) -> Result<Self> {
+    /// Starts `binary` with its data in `folder`, told `more` than that.
+    pub(crate) async fn start(binary: &Path, folder: &Path, more: &[&str]) -> Result<Self> {
         let mut command = Command::new(binary);
+        command.args(more);
         command.args(["--admin-listen", "127.0.0.1:0"]);
         command.args(["--proxy-listen", "127.0.0.1:0"]);
         command.arg("--data-dir").arg(folder);
@@ -39,7 +40,7 @@ impl Gateway {
         Ok(Self {
             proxy: address.with_context(|| format!("{proxy} is no address"))?,
             admin: Client::new(&last(&admin))?,
-            _program: program,
+            program,
         })
     }
 
@@ -74,6 +75,22 @@ impl Gateway {
             ensure!(gone.status == 204, "{collection} {name}: {}", gone.text());
         }
         Ok(())
+    }
+
+    /// The memory it holds, in KiB; 0 where the system does not tell.
+    pub(crate) fn memory_kib(&self) -> u64 {
+        let id = self.program.id().unwrap_or_default();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number
+            .and_then(|number| number.parse().ok())
+            .unwrap_or_default()
+    }
+
+    /// How many panics it has told of.
+    pub(crate) fn panics(&self) -> usize {
+        self.program.output().matches("panicked").count()
     }
 
     /// How the targets of an upstream are.

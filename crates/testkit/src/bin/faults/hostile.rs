@@ -89,7 +89,7 @@ async fn send(gateway: &Gateway, count: usize) -> Result<BTreeMap<u16, usize>> {
     Ok(by_status)
 }
 
-fn is_harmed(target: &Value) -> bool {
+pub(crate) fn is_harmed(target: &Value) -> bool {
     let is_healthy = target.get("state").is_some_and(|state| state == "healthy");
     let has = |name: &str| target.get(name).is_some_and(|value| !value.is_null());
     let is_ejected = target.get("ejections").is_none_or(|count| count != 0);

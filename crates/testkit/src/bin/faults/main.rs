@@ -6,6 +6,7 @@ mod gateway;
 mod heard;
 mod hostile;
 mod latency;
+mod malformed;
 mod row;
 mod rows;
 mod table;
@@ -48,6 +49,12 @@ struct Arguments {
     /// Requests of hostile clients, after which no target may have lost anything
     #[arg(long, default_value_t = 0)]
     hostile: usize,
+    /// Malformed requests on the wire; where there are any, nothing else is played
+    #[arg(long, default_value_t = 0)]
+    malformed: usize,
+    /// What the malformed requests are drawn from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Failovers whose added time is measured
     #[arg(long, default_value_t = 0)]
     failovers: usize,
@@ -81,7 +88,12 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     }
     std::fs::remove_dir_all(&arguments.folder).ok();
     std::fs::create_dir_all(&arguments.folder)?;
-    let gateway = Gateway::start(&arguments.gateway_server, &arguments.folder).await?;
+    let (program, folder) = (&arguments.gateway_server, &arguments.folder);
+    if arguments.malformed > 0 {
+        let gateway = Gateway::start(program, folder, &malformed::LIMITS).await?;
+        return malformed::attack(&Arc::new(gateway), arguments.malformed, arguments.seed).await;
+    }
+    let gateway = Gateway::start(program, folder, &[]).await?;
     let gateway = Arc::new(gateway);
     let table = play(arguments, &gateway, rows).await?;
     table.print();
