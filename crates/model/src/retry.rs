@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{Faults, limits::MAX_ATTEMPTS, read::Field, span, write::Writer};
+use crate::{Faults, Hedge, limits::MAX_ATTEMPTS, read::Field, span, write::Writer};
 
 /// How a request is tried again. What is `None` is left to the gateway's own defaults.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -20,6 +20,8 @@ pub struct Retry {
     pub backoff: Option<Duration>,
     /// How many tries may be made in vain.
     pub budget: Option<RetryBudget>,
+    /// When a second target is asked beside a slow one; `None` never asks one.
+    pub hedge: Option<Hedge>,
 }
 
 /// How many further tries of an upstream's requests may be made in vain, over ten seconds.
@@ -64,6 +66,9 @@ impl Retry {
             budget: fields
                 .get("budget")
                 .and_then(|field| RetryBudget::read(&field, faults)),
+            hedge: fields
+                .get("hedge")
+                .and_then(|field| Hedge::read(&field, faults)),
         };
         fields.finish(faults);
         Some(retry)
@@ -75,6 +80,7 @@ impl Retry {
         writer.put_some("max_wait", self.max_wait.map(span::write_or_false));
         writer.put_some("backoff", self.backoff.map(span::write_or_false));
         writer.put_some("budget", self.budget.map(RetryBudget::write));
+        writer.put_some("hedge", self.hedge.map(Hedge::write));
         (*self != Self::default()).then(|| writer.finish())
     }
 }

@@ -1,17 +1,19 @@
 //! The attempts: one target after the other, under one deadline, until one answers.
 
+mod hedge;
+mod sending;
 mod tried;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ai_gateway_providers::{Dialect, Exchange, Surface, encode, translate_error};
+use ai_gateway_providers::{Dialect, Surface, encode, translate_error};
 use ai_gateway_registry::{Outcome, Outlook, key_of_prefix};
 use ai_gateway_telemetry::{AttemptOutcome, RequestOutcome};
 use http::Response;
 use tokio::time::Instant;
 
-use crate::attempt::{Answer, AnswerBody, AttemptLimits, CommitPoint, Expected, attempt};
+use crate::attempt::{Answer, AnswerBody, AttemptLimits, CommitPoint, Expected};
 use crate::body::Body;
 use crate::endpoint::{Endpoint, Lease, served_model};
 use crate::failure::Failure;
@@ -27,6 +29,7 @@ use crate::story::Story;
 use crate::verdict::{Again, Next, Setback};
 use crate::waiting::{self, Patience};
 
+use self::sending::{Asked, Sending};
 use self::tried::{TooLong, Tried, jittered, no_target};
 
 type Attempts = ai_gateway_registry::Attempts<Endpoint>;
@@ -92,7 +95,7 @@ async fn ask_targets(
     match dispatch.run().await {
         Ok(Answered::Good(good)) => {
             let limits = StreamLimits {
-                idle: good.idle,
+                idle: good.asked.idle,
                 deadline,
             };
             Ok(good.respond(limits, dispatch.story))
@@ -138,6 +141,9 @@ enum Answered {
 impl Dispatch<'_> {
     async fn run(&mut self) -> Result<Answered, Failure> {
         self.route.retries().request(self.story.monotonic());
+        if let Some((hedge, _)) = self.hedge() {
+            self.route.hedges().request(hedge);
+        }
         let mut attempts = self
             .route
             .attempts(self.call)
@@ -155,14 +161,14 @@ impl Dispatch<'_> {
                 continue;
             }
             match self.ask(lease, &mut attempts).await {
-                Asked::Answered(answered) => return Ok(answered),
-                Asked::Unasked => {}
-                Asked::Elsewhere => {
+                Came::Answered(answered) => return Ok(answered),
+                Came::Unasked => {}
+                Came::Elsewhere => {
                     if !self.may_go_on(&attempts).await {
                         break None;
                     }
                 }
-                Asked::Over => break None,
+                Came::Over => break None,
             }
         };
         let mut tried = std::mem::take(&mut self.tried);
@@ -233,8 +239,26 @@ impl Dispatch<'_> {
         jittered(pause, number.wrapping_add(self.tried.attempts as u64))
     }
 
-    /// Asks one target.
-    async fn ask(&mut self, lease: Lease, attempts: &mut Attempts) -> Asked {
+    /// Asks one target, and perhaps another one beside it.
+    async fn ask(&mut self, lease: Lease, attempts: &mut Attempts) -> Came {
+        let Some(sending) = self.prepare(lease) else {
+            return Came::Unasked;
+        };
+        let target = &sending.target;
+        self.story.record().served_model = Some(Arc::from(target.served.model.as_str()));
+        self.story.attempting(target.lease.meters());
+        match self.hedge() {
+            None => {
+                let (asked, came) = sending.send().await;
+                self.conclude(asked, came, attempts)
+            }
+            // Boxed: few requests need its room.
+            Some((hedge, kind)) => Box::pin(self.race(sending, hedge, kind, attempts)).await,
+        }
+    }
+
+    /// Puts the request in the words of the lease's target; `None` when they do not suffice.
+    fn prepare(&mut self, lease: Lease) -> Option<Sending> {
         let call = self.call;
         let model = served_model(&lease, call);
         let traits = lease.traits(&model);
@@ -242,7 +266,7 @@ impl Dispatch<'_> {
             Ok(encoded) => encoded,
             Err(error) => {
                 self.tried.unsayable.get_or_insert(error);
-                return Asked::Unasked;
+                return None;
             }
         };
         let served = Served {
@@ -252,10 +276,8 @@ impl Dispatch<'_> {
                 .map(str::to_owned),
             model,
             dropped: encoded.dropped,
-            attempts: self.tried.attempts + 1,
+            attempts: 0,
         };
-        self.story.record().served_model = Some(Arc::from(served.model.as_str()));
-        self.story.attempting(lease.meters());
         let request = lease.request(
             call,
             encoded.body,
@@ -263,26 +285,34 @@ impl Dispatch<'_> {
             self.route.host_handling(),
         );
         let limits = self.limits(&lease);
-        match attempt(
-            lease.pool(),
+        let target = Asked {
+            idle: limits.idle,
+            lease,
+            served,
+            exchange: encoded.exchange,
+        };
+        Some(Sending {
+            target,
             request,
-            &encoded.exchange,
-            expected(call),
-            &limits,
-        )
-        .await
-        {
+            expected: expected(call),
+            limits,
+        })
+    }
+
+    /// Draws the conclusions from an attempt.
+    fn conclude(
+        &mut self,
+        mut asked: Asked,
+        came: Result<Answer, Setback>,
+        attempts: &mut Attempts,
+    ) -> Came {
+        asked.served.attempts = self.tried.attempts + 1;
+        match came {
             Ok(answer) => {
-                let good = Good {
-                    idle: limits.idle,
-                    lease,
-                    served,
-                    exchange: encoded.exchange,
-                    answer,
-                };
-                Asked::Answered(Answered::Good(Box::new(good)))
+                let good = Good { asked, answer };
+                Came::Answered(Answered::Good(Box::new(good)))
             }
-            Err(setback) => self.set_back(lease, &served, setback, attempts),
+            Err(setback) => self.set_back(asked.lease, &asked.served, setback, attempts),
         }
     }
 
@@ -293,7 +323,7 @@ impl Dispatch<'_> {
         served: &Served,
         setback: Setback,
         attempts: &mut Attempts,
-    ) -> Asked {
+    ) -> Came {
         let verdict = setback.verdict();
         self.story.attempted(verdict.recorded);
         if self.may_try_again(setback.again()) {
@@ -303,19 +333,19 @@ impl Dispatch<'_> {
             self.route.retries().in_vain(self.story.monotonic());
         }
         let asked = match verdict.next {
-            Next::Elsewhere => Asked::Elsewhere,
+            Next::Elsewhere => Came::Elsewhere,
             Next::Larger => match (
                 lease.context_window(&served.model),
                 &mut self.tried.too_long,
             ) {
                 (Some(window), Some(long)) => {
                     long.window = long.window.max(window);
-                    Asked::Elsewhere
+                    Came::Elsewhere
                 }
                 (Some(window), None) => {
                     let refusal = self.refusal(&lease, served, &setback);
                     self.tried.too_long = Some(TooLong { window, refusal });
-                    Asked::Elsewhere
+                    Came::Elsewhere
                 }
                 (None, _) => self.to_client(&lease, served, &setback),
             },
@@ -335,10 +365,10 @@ impl Dispatch<'_> {
         }
     }
 
-    fn to_client(&self, lease: &Lease, served: &Served, setback: &Setback) -> Asked {
+    fn to_client(&self, lease: &Lease, served: &Served, setback: &Setback) -> Came {
         match self.refusal(lease, served, setback) {
-            Some(refusal) => Asked::Answered(Answered::Refused(refusal)),
-            None => Asked::Over,
+            Some(refusal) => Came::Answered(Answered::Refused(refusal)),
+            None => Came::Over,
         }
     }
 
@@ -376,7 +406,7 @@ impl Dispatch<'_> {
 }
 
 /// What came of asking one target.
-enum Asked {
+enum Came {
     /// The client can be answered.
     Answered(Answered),
     /// It was not asked: its dialect has no words for the request.
@@ -385,6 +415,17 @@ enum Asked {
     Elsewhere,
     /// No other target would do better.
     Over,
+}
+
+impl Came {
+    /// What comes of two targets that both failed: the one that says more to the client.
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (answered @ Self::Answered(_), _) | (_, answered @ Self::Answered(_)) => answered,
+            (Self::Over, _) | (_, Self::Over) => Self::Over,
+            (_, other) => other,
+        }
+    }
 }
 
 fn expected(call: &Call) -> Expected {
@@ -399,23 +440,19 @@ fn expected(call: &Call) -> Expected {
 
 /// A target's good answer, and what it takes to pass it on.
 struct Good {
-    lease: Lease,
-    /// Between two pieces of the answer.
-    idle: Duration,
-    served: Served,
-    exchange: Exchange,
+    asked: Asked,
     answer: Answer,
 }
 
 impl Good {
     fn respond(self, limits: StreamLimits, mut story: Story) -> Response<Body> {
-        let Self {
+        let Self { asked, answer } = self;
+        let Asked {
             mut lease,
             served,
             exchange,
-            answer,
             ..
-        } = self;
+        } = asked;
         story.first_token();
         let status = answer.status.as_u16();
         let head = respond::head(status, &answer.headers, &lease, &served, &story);

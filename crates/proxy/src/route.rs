@@ -9,7 +9,8 @@ use ai_gateway_model::{
 };
 use ai_gateway_providers::Surface;
 use ai_gateway_registry::{
-    Admission, Affinity, Attempts, Live, LiveUpstream, NoTarget, RetryMeter, Usage, key_of_prefix,
+    Admission, Affinity, Attempts, HedgeMeter, Live, LiveUpstream, NoTarget, RetryMeter, Usage,
+    key_of_prefix,
 };
 use ai_gateway_telemetry::RequestRecord;
 use http::HeaderMap;
@@ -246,6 +247,11 @@ impl Route {
     /// What its upstream's requests were tried again in vain.
     pub(crate) fn retries(&self) -> &RetryMeter {
         self.upstream.retries()
+    }
+
+    /// How soon its upstream's answers usually begin.
+    pub(crate) fn hedges(&self) -> &HedgeMeter {
+        self.upstream.hedges()
     }
 
     /// The targets, each once, in the order in which they should be asked.

@@ -28,6 +28,8 @@ pub(crate) struct Story {
     telemetry: Telemetry,
     /// The attempt under way.
     attempt: Option<(Arc<TargetMeters>, Instant)>,
+    /// Another under way beside it.
+    second: Option<(Arc<TargetMeters>, Instant)>,
     admissions: Vec<Admission>,
     clock: Clock,
     ending: CancellationToken,
@@ -53,6 +55,7 @@ impl Story {
             arrived: Instant::now(),
             telemetry: telemetry.clone(),
             attempt: None,
+            second: None,
             admissions: Vec::new(),
             clock,
             ending,
@@ -89,7 +92,23 @@ impl Story {
         self.attempt = Some((Arc::clone(target), Instant::now()));
     }
 
-    /// Notes what came of the attempt under way.
+    /// Notes that a second target is being asked beside the first.
+    pub(crate) fn attempting_second(&mut self, target: &Arc<TargetMeters>) {
+        self.second = Some((Arc::clone(target), Instant::now()));
+    }
+
+    /// Makes the second attempt the one of which something is noted next.
+    pub(crate) fn turn_to_second(&mut self) {
+        std::mem::swap(&mut self.attempt, &mut self.second);
+    }
+
+    /// Notes that the other of two attempts was cancelled, because one brought the answer.
+    pub(crate) fn lost(&mut self) {
+        self.turn_to_second();
+        self.attempted(AttemptOutcome::Cancelled);
+    }
+
+    /// Notes what came of the attempt under way; a second one beside it goes on in its place.
     pub(crate) fn attempted(&mut self, outcome: AttemptOutcome) {
         if let Some((target, since)) = self.attempt.take() {
             let duration = since.elapsed();
@@ -99,6 +118,7 @@ impl Story {
                 duration,
             });
         }
+        self.attempt = self.second.take();
     }
 
     /// How many targets were asked.
@@ -170,6 +190,7 @@ impl Story {
 impl Drop for Story {
     fn drop(&mut self) {
         if !self.is_told {
+            self.attempted(AttemptOutcome::Cancelled);
             self.attempted(AttemptOutcome::Cancelled);
             let (status, outcome) = if std::thread::panicking() {
                 (StatusCode::INTERNAL_SERVER_ERROR, RequestOutcome::Failed)

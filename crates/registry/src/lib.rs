@@ -5,6 +5,7 @@
 
 mod budget;
 mod fleet;
+mod hedges;
 mod registry;
 mod translate;
 mod upstream;
@@ -18,6 +19,7 @@ pub use budget::RetryMeter;
 pub use fleet::{
     Applied, Fleet, TargetFault, TargetHealth, TargetState, UpstreamHealth, UpstreamSample,
 };
+pub use hedges::{AnswerKind, HedgeMeter};
 pub use registry::{Compile, Live, Place, Registry};
 pub use upstream::{Affinity, LiveUpstream};
 pub use usage::{Admission, LimitReached, LimitUnit, Usage};

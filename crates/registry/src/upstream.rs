@@ -10,6 +10,7 @@ use ai_gateway_model::{Gateway, Name, Target, TargetState as Wanted, Upstream};
 
 use crate::budget::RetryMeter;
 use crate::fleet::{TargetFault, TargetHealth, TargetState, UpstreamHealth};
+use crate::hedges::HedgeMeter;
 use crate::registry::{Compile, Place};
 use crate::translate;
 
@@ -24,6 +25,7 @@ pub struct LiveUpstream<E> {
     balancer: Option<Balancer<E>>,
     affinity: Affinity,
     retries: Arc<RetryMeter>,
+    hedges: Arc<HedgeMeter>,
     faults: Vec<TargetFault>,
 }
 
@@ -88,6 +90,9 @@ impl<E: Send + Sync + 'static> LiveUpstream<E> {
             retries: before
                 .map(|before| Arc::clone(&before.retries))
                 .unwrap_or_default(),
+            hedges: before
+                .map(|before| Arc::clone(&before.hedges))
+                .unwrap_or_default(),
             faults,
         };
         live.administer(before);
@@ -142,6 +147,11 @@ impl<E: Send + Sync + 'static> LiveUpstream<E> {
     /// What its requests were tried again in vain.
     pub fn retries(&self) -> &RetryMeter {
         &self.retries
+    }
+
+    /// How soon its answers usually begin, and how many requests may ask a second target.
+    pub fn hedges(&self) -> &HedgeMeter {
+        &self.hedges
     }
 
     /// Targets that could not be made ready.

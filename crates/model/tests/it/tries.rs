@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ai_gateway_model::{Commit, Kind, Retry, RetryBudget, Streaming, Timeouts, Upstream};
+use ai_gateway_model::{Commit, Hedge, Kind, Retry, RetryBudget, Streaming, Timeouts, Upstream};
 use serde_json::{Value, json};
 
 use crate::kit::{Bench, lines};
@@ -45,6 +45,7 @@ fn every_setting_of_a_retry_is_kept() {
     let upstream = read(&json!({ "retry": {
         "attempts": 4, "max_wait": "1500ms", "backoff": 0.25,
         "budget": { "percent": 50, "per_second": 0 },
+        "hedge": { "percentile": 90, "min_delay": "250ms", "percent": 10 },
     } }));
     let expected = Retry {
         attempts: Some(4),
@@ -53,6 +54,11 @@ fn every_setting_of_a_retry_is_kept() {
         budget: Some(RetryBudget::Limited {
             percent: 50,
             per_second: 0,
+        }),
+        hedge: Some(Hedge {
+            percentile: 90,
+            min_delay: Duration::from_millis(250),
+            percent: 10,
         }),
     };
     assert_eq!(upstream.retry(), expected);
@@ -67,6 +73,21 @@ fn what_can_be_turned_off_is_turned_off_by_false() {
     assert_eq!(retry.backoff, Some(Duration::ZERO));
     assert_eq!(retry.budget, Some(RetryBudget::Unlimited));
     assert_eq!(upstream.stream().keep_alive, Some(Duration::ZERO));
+}
+
+#[test]
+fn a_second_target_is_asked_only_where_that_is_written() {
+    let hedge = |written| {
+        read(&json!({ "retry": { "hedge": written } }))
+            .retry()
+            .hedge
+    };
+    assert_eq!(hedge(json!(null)), None);
+    assert_eq!(hedge(json!(false)), None);
+    assert_eq!(hedge(json!(true)), Some(Hedge::default()));
+    assert_eq!(hedge(json!({})), Some(Hedge::default()));
+    let at_once = hedge(json!({ "min_delay": false })).unwrap();
+    assert_eq!(at_once.min_delay, Duration::ZERO);
 }
 
 #[test]
@@ -114,6 +135,18 @@ fn every_fault_is_named_where_it_stands() {
             "/stream/keep_alive: must be a time above zero and up to 24 hours: seconds as a \
              number, or a text such as 30s, 500ms or 1m30s",
         ],
+    );
+    check_faults(
+        &json!({ "retry": { "hedge": { "percentile": 100, "percent": 0, "delay": 1 } } }),
+        &[
+            "/retry/hedge/percentile: must be a whole number from 50 to 99",
+            "/retry/hedge/percent: must be a whole number from 1 to 100",
+            "/retry/hedge/delay: unknown field delay",
+        ],
+    );
+    check_faults(
+        &json!({ "retry": { "hedge": 5 } }),
+        &["/retry/hedge: must be true, false or an object, not a number"],
     );
     let targets = json!([{ "provider": "openai", "timeouts": { "total": 5 } }]);
     check_faults(

@@ -16,6 +16,8 @@ mod failover;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod hedging;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod pages;
