@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
+use crate::packages;
 use crate::workspace::Workspace;
 
 /// What to measure.
@@ -18,6 +19,7 @@ pub(crate) enum Measured {
 
 /// Builds the package for release and has it print its table; answers whether all was well.
 pub(crate) fn run(workspace: &Workspace, measured: Measured) -> Result<bool> {
+    packages::install(&packages::BUILDS_PINGORA)?;
     let mut cargo = Command::new("cargo");
     cargo.current_dir(workspace.root()).args([
         "run",

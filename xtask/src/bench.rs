@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::packages;
 use crate::report;
 use crate::workspace::Workspace;
 
@@ -41,7 +42,8 @@ pub(crate) fn run(
         )?;
     }
     if measuring == Measuring::Run && !has("--help") {
-        missing("nginx and haproxy", packages());
+        missing("nginx and haproxy", packages::install(&packages::PROXIES));
+        missing("peer-pingora", packages::install(&packages::BUILDS_PINGORA));
         for package in ["peer-hyper", "peer-pingora"] {
             missing(package, build(workspace, package));
         }
@@ -84,27 +86,6 @@ fn cargo(workspace: &Workspace, arguments: &[&str]) -> Result<()> {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(workspace.root()).args(arguments);
     succeed(cargo.arg("--target-dir").arg(workspace.target_dir()))
-}
-
-/// Installs nginx, haproxy and what pingora's build needs, where Debian's package manager may.
-fn packages() -> Result<()> {
-    let is_there = |program: &str| {
-        ["/usr/sbin", "/usr/bin"]
-            .iter()
-            .any(|folder| Path::new(folder).join(program).exists())
-    };
-    if is_there("nginx") && is_there("haproxy") {
-        return Ok(());
-    }
-    let mut install = Command::new("apt-get");
-    install.args([
-        "install",
-        "--yes",
-        "--no-install-recommends",
-        "nginx-light",
-        "haproxy",
-    ]);
-    succeed(install.env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 /// Installs LiteLLM and Portkey below `folder`, once.

@@ -11,6 +11,7 @@ mod faults;
 mod fuzz;
 mod kill;
 mod layers;
+mod packages;
 mod report;
 mod tests_counted;
 mod tidy;
