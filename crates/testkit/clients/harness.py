@@ -162,8 +162,9 @@ class World(Gateway):
         # Whoever failed often enough to be taken out would rest for a minute.
         targets = "/gateways/default/upstreams/ai-providers-upstream/targets"
         for target in self.api("GET", targets).json()["items"]:
-            enabled = self.api("POST", f"{targets}/{target['name']}/enable")
-            assert enabled.status in (200, 204), enabled.body
+            for word in ("disable", "enable"):
+                answer = self.api("POST", f"{targets}/{target['name']}/{word}")
+                assert answer.status in (200, 204), answer.body
         for model, served_by in (("gpt-4o-mini", "openai"), ("claude-3-5-sonnet-20241022", "anthropic")):
             def is_back():
                 return self.ask(model).headers.get("x-gateway-provider") == served_by
