@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use ai_gateway_testkit::{
-    Behaviour, Dialect, Provider, RawServer, Received, Served, StandIn, Unreachable,
+    Behaviour, Dialect, Gateway, Provider, RawServer, Received, Served, StandIn, Unreachable,
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::asking::{Form, Heard, Protocol, Question};
-use crate::gateway::Gateway;
 use crate::heard::{self, End};
 use crate::row::{Blame, Expected, Row, Upset};
 use crate::rows::RAW_TEXT;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ai_gateway_testkit::{Behaviour, Provider, Received, Served};
+use ai_gateway_testkit::{Behaviour, Gateway, Provider, Received, Served};
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -13,7 +13,6 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::gateway::Gateway;
 use crate::table::line;
 
 /// Sends `count` hostile requests, of every kind in turn, to three targets with default health

@@ -2,12 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use ai_gateway_testkit::{Behaviour, Dialect, Provider, StandIn};
+use ai_gateway_testkit::{Behaviour, Dialect, Gateway, Provider, StandIn};
 use anyhow::{Result, ensure};
 use serde_json::json;
 
 use crate::asking::{Form, Protocol, Question};
-use crate::gateway::Gateway;
 use crate::table::line;
 
 /// Asks `count` times each: a good target alone, one behind a target that refuses connections, one

@@ -2,7 +2,6 @@
 
 mod asking;
 mod cell;
-mod gateway;
 mod heard;
 mod hostile;
 mod latency;
@@ -15,6 +14,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use ai_gateway_testkit::Gateway;
 use anyhow::Result;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -23,7 +23,6 @@ use tokio::task::JoinSet;
 
 use crate::asking::{Form, Protocol};
 use crate::cell::Cell;
-use crate::gateway::Gateway;
 use crate::table::Table;
 
 /// Plays every fault of a target, plain and streamed, over HTTP/1.1 and HTTP/2, through a real

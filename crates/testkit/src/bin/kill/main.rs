@@ -1,7 +1,7 @@
 //! Kills a gateway again and again while its configuration is written, and looks for what is lost.
 
-mod gateway;
 mod slots;
+mod stored;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ai_gateway_testkit::Client;
+use ai_gateway_testkit::{Client, Gateway};
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
 use clap::Parser;
@@ -19,8 +19,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::gateway::{Gateway, UPSTREAMS};
 use crate::slots::{Slots, Write, upstream};
+use crate::stored::{UPSTREAMS, stored};
 
 /// Writes on the Admin API, kills the gateway with `kill -9` at a random moment, starts it again, and
 /// holds what is stored against what was acknowledged.
@@ -80,7 +80,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     let mut tally = Tally::default();
     let bar = bar(arguments.times);
     let binary = &arguments.gateway_server;
-    let mut gateway = Gateway::start(binary, &arguments.folder).await?;
+    let mut gateway = Gateway::start(binary, &arguments.folder, &[]).await?;
     for time in 1..=arguments.times {
         let mut writing = JoinSet::new();
         for slots in slots.drain(..) {
@@ -88,20 +88,20 @@ async fn run(arguments: &Arguments) -> Result<bool> {
             writing.spawn(write(admin, slots, numbers, random.fork()));
         }
         sleep(Duration::from_micros(random.u64(..LONGEST_MICROS))).await;
-        gateway.kill().await?;
+        gateway.program.kill().await?;
         for written in writing.join_all().await {
             let written = written.with_context(|| format!("before kill {time}"))?;
             tally.acknowledged += written.acknowledged;
             slots.push(written.slots);
         }
-        let started = Gateway::start(binary, &arguments.folder).await;
+        let started = Gateway::start(binary, &arguments.folder, &[]).await;
         gateway = started.with_context(|| format!("no start after kill {time}, seed {seed}"))?;
         tally.starts.push(gateway.took);
         check(&gateway, &mut slots, time, &mut tally).await?;
         bar.inc(1);
     }
     bar.finish_and_clear();
-    gateway.kill().await?;
+    gateway.program.kill().await?;
     print(arguments, seed, &mut tally);
     Ok(tally.faults.is_empty())
 }
@@ -161,7 +161,7 @@ async fn check(
     time: usize,
     tally: &mut Tally,
 ) -> Result<()> {
-    let stored = gateway.stored().await?;
+    let stored = stored(gateway).await?;
     let mut faults = Vec::new();
     for slots in slots {
         match slots.check(&stored, &mut faults) {
