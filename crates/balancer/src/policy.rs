@@ -144,7 +144,7 @@ impl Pool<'_> {
             .map_or(0.0, |member| member.state.load.success())
     }
 
-    /// What the target charges, as the caller said.
+    /// What the target charges for the model it would serve, as the caller said.
     pub fn price(&self, place: usize) -> f32 {
         self.member(place)
             .map_or(f32::INFINITY, |member| member.price)

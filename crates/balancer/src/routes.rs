@@ -73,29 +73,24 @@ impl Routes {
                         .as_ref()
                         .is_some_and(|m| row.knows(m))
                 })
-                .map(|(node, _)| Candidate { node, serves })
+                .map(|(node, row)| Candidate::new(node, serves, row.price()))
                 .collect::<Vec<_>>()
         };
         let any: Vec<Candidate> = places()
             .filter(|(_, row)| row.spec.default_model.as_ref().is_none_or(|m| row.knows(m)))
             .map(|(node, row)| {
                 let named = row.spec.default_model.is_some();
-                Candidate {
-                    node,
-                    serves: if named {
-                        Serves::Default
-                    } else {
-                        Serves::Unnamed
-                    },
-                }
+                let serves = if named {
+                    Serves::Default
+                } else {
+                    Serves::Unnamed
+                };
+                Candidate::new(node, serves, row.price())
             })
             .collect();
         let unlisted: Vec<Candidate> = places()
             .filter(|(_, row)| row.spec.models.is_empty())
-            .map(|(node, _)| Candidate {
-                node,
-                serves: Serves::Asked,
-            })
+            .map(|(node, row)| Candidate::new(node, Serves::Asked, row.spec.price))
             .collect();
         let listed = by_model(rows, &unlisted)
             .into_iter()
@@ -165,6 +160,12 @@ fn places(hash: u64, len: usize) -> impl Iterator<Item = usize> {
 }
 
 impl Row<'_> {
+    /// What it charges where no model is asked for.
+    fn price(&self) -> f32 {
+        let default = self.spec.default_model.as_deref();
+        default.map_or(self.spec.price, |model| self.spec.price_of(model))
+    }
+
     fn knows(&self, model: &str) -> bool {
         !self.missing.iter().any(|missing| **missing == *model)
     }
@@ -175,9 +176,22 @@ impl Row<'_> {
 struct Candidate {
     node: u32,
     serves: Serves,
+    /// What the target charges for what it would serve.
+    price: f32,
 }
 
-/// The candidates of each model that is listed, or is missing somewhere, in the order of the rows.
+impl Candidate {
+    const fn new(node: u32, serves: Serves, price: f32) -> Self {
+        Self {
+            node,
+            serves,
+            price,
+        }
+    }
+}
+
+/// The candidates of each model that is listed, has a price of its own, or is missing somewhere, in
+/// the order of the rows.
 fn by_model<'a>(
     rows: &'a [Row<'_>],
     wildcards: &[Candidate],
@@ -189,22 +203,23 @@ fn by_model<'a>(
             let candidates = models.entry(model).or_default();
             let is_repeated = candidates.last().is_some_and(|last| last.node == node);
             if row.knows(model) && !is_repeated {
-                candidates.push(Candidate {
-                    node,
-                    serves: Serves::Listed(place),
-                });
+                let price = row.spec.price_of(model);
+                candidates.push(Candidate::new(node, Serves::Listed(place), price));
             }
+        }
+        for (model, _) in &row.spec.model_prices {
+            models.entry(model).or_default();
         }
         for model in &row.missing {
             models.entry(model).or_default();
         }
     }
     for (model, candidates) in &mut models {
-        let knows = |wildcard: &&Candidate| {
-            rows.get(wildcard.node as usize)
-                .is_some_and(|row| row.knows(model))
-        };
-        candidates.extend(wildcards.iter().filter(knows));
+        candidates.extend(wildcards.iter().filter_map(|wildcard| {
+            let row = rows.get(wildcard.node as usize)?;
+            let price = row.spec.price_of(model);
+            row.knows(model).then_some(Candidate { price, ..*wildcard })
+        }));
         candidates.sort_by_key(|candidate| candidate.node);
     }
     models
@@ -324,7 +339,7 @@ impl Member {
             weight,
             inverse_weight: weight.recip(),
             whole_weight,
-            price: row.spec.price,
+            price: candidate.price,
             budget: row.spec.tokens_per_minute,
             serves: candidate.serves,
         }

@@ -40,8 +40,13 @@ pub(crate) struct Spec {
     pub(crate) active_check: Option<bool>,
     pub(crate) admin: Admin,
     pub(crate) price: f32,
+    /// In the order of the models' names.
+    pub(crate) model_prices: Box<[ModelPrice]>,
     pub(crate) tokens_per_minute: f32,
 }
+
+/// A model and what it costs.
+type ModelPrice = (Box<str>, f32);
 
 impl<T> Target<T> {
     /// Makes a target named `id`, which tells it from all others and by which its state is kept
@@ -59,6 +64,7 @@ impl<T> Target<T> {
                 active_check: None,
                 admin: Admin::Enabled,
                 price: 0.0,
+                model_prices: Box::default(),
                 tokens_per_minute: 1.0,
             },
             data,
@@ -122,10 +128,26 @@ impl<T> Target<T> {
         self
     }
 
-    /// What it charges, in any unit that the others use too; 0. For `lowest-cost`.
+    /// What it charges for a model without a price of its own, in any unit that the others use too;
+    /// 0. For `lowest-cost`.
     #[must_use]
     pub fn price(mut self, price: f32) -> Self {
         self.spec.price = price;
+        self
+    }
+
+    /// What it charges for each of these models, in the unit of [`price`](Self::price); of one named
+    /// twice the first counts. None has a price of its own unless set.
+    #[must_use]
+    pub fn model_prices<M: Into<Box<str>>>(
+        mut self,
+        prices: impl IntoIterator<Item = (M, f32)>,
+    ) -> Self {
+        let prices = prices.into_iter();
+        let mut prices: Vec<_> = prices.map(|(model, price)| (model.into(), price)).collect();
+        prices.sort_by(|(one, _), (two, _)| one.cmp(two));
+        prices.dedup_by(|(later, _), (first, _)| later == first);
+        self.spec.model_prices = prices.into();
         self
     }
 
@@ -176,7 +198,8 @@ impl Spec {
                 model: model.clone(),
             });
         }
-        if !(self.price.is_finite() && self.price >= 0.0) {
+        let mut prices = self.model_prices.iter().map(|(_, price)| *price);
+        if !prices.all(is_price) || !is_price(self.price) {
             return Err(BuildError::Price { target: target() });
         }
         if !(self.tokens_per_minute.is_finite() && self.tokens_per_minute > 0.0) {
@@ -191,10 +214,23 @@ impl Spec {
         Ok(())
     }
 
+    /// What it charges for `model`.
+    pub(crate) fn price_of(&self, model: &str) -> f32 {
+        self.model_prices
+            .binary_search_by(|(priced, _)| (**priced).cmp(model))
+            .ok()
+            .and_then(|at| self.model_prices.get(at))
+            .map_or(self.price, |(_, price)| *price)
+    }
+
     /// Whether the target serves `model` when asked for it by name.
     pub(crate) fn lists(&self, model: &str) -> bool {
         self.models.is_empty() || self.models.iter().any(|listed| **listed == *model)
     }
+}
+
+fn is_price(price: f32) -> bool {
+    price.is_finite() && price >= 0.0
 }
 
 /// The greatest weight.

@@ -37,6 +37,7 @@ pub(crate) struct Member {
     pub(crate) inverse_weight: f32,
     /// Its weight as configured.
     pub(crate) whole_weight: f32,
+    /// What it charges for the model of these requests.
     pub(crate) price: f32,
     /// Tokens for a minute.
     pub(crate) budget: f32,

@@ -135,6 +135,15 @@ impl Catalogue {
         })
     }
 
+    /// The models that [`find`](Self::find) finds for a provider, by the names it has for them: its
+    /// own, and those of the makers whose models it sells.
+    pub fn models_of<'c>(&'c self, provider_name: &'c str) -> impl Iterator<Item = &'c ModelFacts> {
+        let sells = provider(provider_name).map_or(&[][..], |provider| provider.sells);
+        self.models.iter().filter(move |facts| {
+            facts.provider == provider_name || sells.contains(&&*facts.provider)
+        })
+    }
+
     /// How many tokens a conversation with a model may have, its answer included; `None` when
     /// nothing is known of it.
     pub fn context_window(&self, provider: &str, model: &str) -> Option<u32> {

@@ -20,6 +20,6 @@ pub use fleet::{
     Applied, Fleet, TargetFault, TargetHealth, TargetState, UpstreamHealth, UpstreamSample,
 };
 pub use hedges::{AnswerKind, HedgeMeter};
-pub use registry::{Compile, Live, Place, Registry};
+pub use registry::{Compile, Live, Place, Prices, Registry};
 pub use upstream::{Affinity, LiveUpstream};
 pub use usage::{Admission, LimitReached, LimitUnit, Usage};

@@ -25,11 +25,19 @@ pub trait Compile: Send + Sync + 'static {
     /// What stands in the way, for the operator; the target takes no traffic then.
     fn compile(&self, place: &Place<'_>) -> Result<Self::Endpoint, String>;
 
-    /// Says what the target charges, for `lowest-cost`: 0 or more, in any unit, the same for all
-    /// targets. 0 unless told otherwise.
-    fn price(&self, _place: &Place<'_>, _endpoint: &Self::Endpoint) -> f32 {
-        0.0
+    /// Says what the target charges, for `lowest-cost`. Nothing unless told otherwise.
+    fn prices(&self, _place: &Place<'_>, _endpoint: &Self::Endpoint) -> Prices {
+        Prices::default()
     }
+}
+
+/// What a target charges: each price 0 or more, in any unit, the same for all targets.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Prices {
+    /// For its models, by the names that clients call them.
+    pub models: Vec<(Box<str>, f32)>,
+    /// For all others, and for a request that names no model where the target has no default.
+    pub other: f32,
 }
 
 /// A target and where it belongs.

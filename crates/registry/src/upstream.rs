@@ -6,12 +6,12 @@ use std::time::Duration;
 use ai_gateway_balancer::{
     Attempts, Balancer, BuildError, CheckDue, Moment, NoTarget, NoTargetReason, Plan, TargetView,
 };
-use ai_gateway_model::{Gateway, Name, Target, TargetState as Wanted, Upstream};
+use ai_gateway_model::{Algorithm, Gateway, Name, Target, TargetState as Wanted, Upstream};
 
 use crate::budget::RetryMeter;
 use crate::fleet::{TargetFault, TargetHealth, TargetState, UpstreamHealth};
 use crate::hedges::HedgeMeter;
-use crate::registry::{Compile, Place};
+use crate::registry::{Compile, Place, Prices};
 use crate::translate;
 
 /// An upstream that is live.
@@ -58,8 +58,13 @@ impl<E: Send + Sync + 'static> LiveUpstream<E> {
             };
             match compile.compile(&place) {
                 Ok(endpoint) => {
-                    let price = compile.price(&place, &endpoint);
-                    plan = plan.target(translate::target(target, endpoint).price(price));
+                    // Others do not look at prices, and each model with one has a route of its own.
+                    let prices = match upstream.algorithm() {
+                        Algorithm::LowestCost => compile.prices(&place, &endpoint),
+                        _ => Prices::default(),
+                    };
+                    let made = translate::target(target, endpoint).price(prices.other);
+                    plan = plan.target(made.model_prices(prices.models));
                 }
                 Err(message) => faults.push(fault(upstream, target, message)),
             }

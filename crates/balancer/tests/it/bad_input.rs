@@ -47,6 +47,10 @@ fn plans_with_faults_are_refused_by_name() {
         BuildError::Price { .. }
     ));
     assert!(matches!(
+        refused(vec![Target::new("a", 1).model_prices([("x", -1.0)])]),
+        BuildError::Price { .. }
+    ));
+    assert!(matches!(
         refused(vec![
             Target::new("a", 1).health(Settings::passive().threshold(0))
         ]),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use ai_gateway_balancer::{Algorithm, Outcome, Settings, Target, key_of_prefix};
+use ai_gateway_balancer::{Algorithm, Attempts, Outcome, Settings, Target, key_of_prefix};
 
 use crate::support::{Rig, targets};
 
@@ -244,6 +244,51 @@ fn lowest_cost_takes_the_cheapest_and_the_idlest_of_equals() {
         .collect();
     let on = |id: &str| held.iter().filter(|lease| lease.target_id() == id).count();
     assert_eq!((on("dear"), on("cheap"), on("also")), (0, 10, 10));
+}
+
+#[test]
+fn lowest_cost_goes_by_the_price_of_the_model_asked_for() {
+    let prices = |id, x, y| {
+        Target::new(id, 0)
+            .models(["x", "y"])
+            .default_model("y")
+            .price(5.0)
+            .model_prices([("x", x), ("y", y), ("x", 9.0)])
+    };
+    let rig = Rig::with(|builder| {
+        let all = [prices("a", 1.0, 4.0), prices("b", 2.0, 3.0)];
+        builder.algorithm(Algorithm::LowestCost).targets(all)
+    });
+    let takes = |mut request: Attempts<usize>| {
+        let lease = request.pick().expect("both serve");
+        lease.target_id().to_owned()
+    };
+    for _ in 0..20 {
+        let request = || rig.balancer.request();
+        assert_eq!(takes(request().model("x")), "a");
+        assert_eq!(takes(request().model("y")), "b");
+        // The price is of what would be served.
+        assert_eq!(takes(request()), "b");
+        assert_eq!(takes(request().model("nobody's")), "b");
+    }
+}
+
+#[test]
+fn a_target_that_lists_no_models_has_prices_for_those_it_names() {
+    let rig = Rig::with(|builder| {
+        let all = [
+            Target::new("a", 0).price(1.0).model_prices([("x", 6.0)]),
+            Target::new("b", 0).price(2.0).model_prices([("y", 0.5)]),
+        ];
+        builder.algorithm(Algorithm::LowestCost).targets(all)
+    });
+    for (model, cheapest) in [("x", "b"), ("y", "b"), ("z", "a")] {
+        for _ in 0..20 {
+            let lease = rig.balancer.request().model(model).pick();
+            let lease = lease.expect("both serve whatever is asked for");
+            assert_eq!((lease.target_id(), lease.model()), (cheapest, Some(model)));
+        }
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use ai_gateway_model::{Credentials, ParamLocation, Secret, SecretSource, Target,
 use ai_gateway_providers::{
     Catalogue, Dialect, Provider, Quirks, dialect_of_path, join_url_path, provider,
 };
-use ai_gateway_registry::{Compile, Place};
+use ai_gateway_registry::{Compile, Place, Prices};
 use ai_gateway_telemetry::{TargetIdentity, TargetMeters, Telemetry};
 use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, HeaderName, USER_AGENT};
@@ -208,17 +208,31 @@ impl Compile for Compiler {
         })
     }
 
-    /// What a million tokens in and as many out cost, in US dollars: of the default model, else
-    /// of the first that the target lists and the catalogue knows. What nothing is known of
-    /// counts as the dearest.
-    fn price(&self, place: &Place<'_>, endpoint: &Endpoint) -> f32 {
+    /// What a million tokens in and as many out cost, in US dollars. What nothing is known of counts
+    /// as the dearest, but where the target lists no models: there as its default model.
+    fn prices(&self, place: &Place<'_>, endpoint: &Endpoint) -> Prices {
         let target = place.target;
-        target
-            .default_model()
-            .into_iter()
-            .chain(target.models())
-            .find_map(|model| endpoint.facts(endpoint.provider_model(model)))
-            .map_or(f32::MAX, |facts| facts.price.per_million_usd())
+        let price = |model: &str| {
+            let facts = endpoint.facts(endpoint.provider_model(model));
+            facts.map_or(f32::MAX, |facts| facts.price.per_million_usd())
+        };
+        let default = target.default_model().map(|model| &**model);
+        let listed = target.models().iter().map(|model| &**model);
+        let mut names: Vec<&str> = listed.chain(default).collect();
+        let serves_any = target.models().is_empty();
+        if serves_any {
+            let renamed = target.model_map().keys().map(|model| &**model);
+            let label = target.destination().label();
+            let known = self.catalogue.models_of(label);
+            names.extend(renamed.chain(known.map(|facts| &*facts.id)));
+        }
+        Prices {
+            models: names
+                .into_iter()
+                .map(|model| (model.into(), price(model)))
+                .collect(),
+            other: default.filter(|_| serves_any).map_or(f32::MAX, price),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ai_gateway_model::{
     Change, Configuration, Draft, KeyHash, Kind, Record, SecretSource, ValidationContext,
 };
+use ai_gateway_providers::Catalogue;
 use ai_gateway_proxy::{
     Compiler, Connections, Endpoint, Proxy, ProxySettings, Shutdown, check_actively, serve,
 };
@@ -36,7 +37,15 @@ impl Fixture {
 
     /// The same, over connections of the caller's making.
     pub(crate) async fn with_upstream_over(connections: Connections, upstream: Value) -> Self {
-        let fixture = Self::start_over(connections, ProxySettings::default()).await;
+        let catalogue = Catalogue::builtin().clone();
+        let fixture = Self::start_with(connections, ProxySettings::default(), catalogue).await;
+        fixture.and_upstream(upstream)
+    }
+
+    /// The same, knowing the models of the caller's catalogue.
+    pub(crate) async fn with_catalogue(catalogue: Catalogue, upstream: Value) -> Self {
+        let settings = ProxySettings::default();
+        let fixture = Self::start_with(Connections::new(), settings, catalogue).await;
         fixture.and_upstream(upstream)
     }
 
@@ -61,10 +70,14 @@ impl Fixture {
 
     /// Starts a proxy with nothing configured.
     pub(crate) async fn start(settings: ProxySettings) -> Self {
-        Self::start_over(Connections::new(), settings).await
+        Self::start_with(Connections::new(), settings, Catalogue::builtin().clone()).await
     }
 
-    async fn start_over(connections: Connections, settings: ProxySettings) -> Self {
+    async fn start_with(
+        connections: Connections,
+        settings: ProxySettings,
+        catalogue: Catalogue,
+    ) -> Self {
         let telemetry = Telemetry::new("test");
         let read_secret = |source: &SecretSource| match source {
             SecretSource::Literal(secret) => Ok(secret.clone()),
@@ -77,7 +90,7 @@ impl Fixture {
             BTreeMap::new(),
             Box::new(read_secret),
         );
-        let registry = Arc::new(Registry::new(compiler));
+        let registry = Arc::new(Registry::new(compiler.catalogue(Arc::new(catalogue))));
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
         let stop = CancellationToken::new();

@@ -1,6 +1,7 @@
 //! Which gateway, rule, service, upstream and model a request gets.
 
 use ai_gateway_model::Kind;
+use ai_gateway_providers::Catalogue;
 use ai_gateway_proxy::ProxySettings;
 use ai_gateway_testkit::{Provider, StandIn};
 use serde_json::{Value, json};
@@ -377,6 +378,38 @@ async fn the_lowest_cost_is_that_of_the_catalogue() {
     for _ in 0..8 {
         let answer = fixture.client().post("/v1/chat/completions", &chat()).await;
         assert_eq!(answer.unwrap().header("x-gateway-target"), "cheap");
+    }
+}
+
+#[tokio::test]
+async fn the_lowest_cost_is_that_of_the_model_asked_for_and_the_operator_s_price_counts() {
+    let (one, other) = (stand_in("one").await, stand_in("other").await);
+    let of = |stand_in: &StandIn, big: &str, small: &str| {
+        let mut target = target(stand_in, 1);
+        target["provider"] = json!("openai");
+        target["path"] = json!("/v1/chat/completions");
+        target["models"] = json!(["big", "small"]);
+        target["model_map"] = json!({ "big": big, "small": small });
+        target
+    };
+    let targets = json!([
+        of(&one, "gpt-4o", "gpt-4o-mini"),
+        of(&other, "gpt-4.1", "gpt-4.1-mini"),
+    ]);
+    let upstream = json!({ "algorithm": "lowest-cost", "targets": targets });
+    let builtin = Catalogue::builtin().clone();
+    let discounted = r#"{"models":[{"provider":"openai","id":"gpt-4o","usd_per_million_tokens":{"input":1,"output":1}}]}"#;
+    let own = builtin.clone().overlaid(discounted).unwrap();
+    for (catalogue, big) in [(builtin, "other"), (own, "one")] {
+        let fixture = Fixture::with_catalogue(catalogue, upstream.clone()).await;
+        for _ in 0..4 {
+            for (model, cheapest) in [("big", big), ("small", "one")] {
+                let mut body = chat();
+                body["model"] = json!(model);
+                let answer = fixture.client().post("/v1/chat/completions", &body).await;
+                assert_eq!(answer.unwrap().header("x-gateway-target"), cheapest);
+            }
+        }
     }
 }
 
