@@ -14,5 +14,7 @@ pub(crate) mod tool_names;
 pub(crate) use answer::{Answer, Stop};
 pub(crate) use block::{Block, Content, Input, Place, Source};
 pub(crate) use event::Event;
-pub(crate) use request::{Effort, Format, Reasoning, Request, Role, Tool, ToolChoice, Turn};
+pub(crate) use request::{
+    Effort, Format, Reasoning, Request, Role, Tool, ToolChoice, Turn, Unsaid,
+};
 pub(crate) use tool_names::ToolNames;

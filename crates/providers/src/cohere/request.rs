@@ -4,7 +4,9 @@ use serde_json::value::RawValue;
 
 use crate::exchange::{EncodeError, Plan};
 use crate::json::Writer;
-use crate::neutral::{Block, Content, Effort, Format, Reasoning, Request, Tool, ToolChoice};
+use crate::neutral::{
+    Block, Content, Effort, Format, Reasoning, Request, Tool, ToolChoice, Unsaid,
+};
 use crate::openai::{write_tool, write_turn};
 
 /// Fields that OpenAI's dialect has too, under the same names.
@@ -18,9 +20,8 @@ pub(crate) fn write_request(
     request: &Request<'_>,
     plan: &mut Plan<'_>,
 ) -> Result<String, EncodeError> {
-    for name in &request.unknown {
-        plan.dropped.note(name);
-    }
+    let unsaid = [Unsaid::User, Unsaid::ServiceTier, Unsaid::OneToolAtATime];
+    request.note_unsaid(&unsaid, plan.dropped);
     if request.turns.is_empty() {
         return Err(EncodeError::new("messages", "must hold a message"));
     }
@@ -109,15 +110,6 @@ fn write_settings(
                 out.text(sequence);
             }
         });
-    }
-    for (is_given, name) in [
-        (request.user.is_some(), "user"),
-        (request.service_tier.is_some(), "service_tier"),
-        (request.parallel_tools == Some(false), "parallel_tool_calls"),
-    ] {
-        if is_given {
-            plan.dropped.note(name);
-        }
     }
     Ok(())
 }

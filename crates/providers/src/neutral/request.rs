@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
+use crate::exchange::Dropped;
 use crate::json::Text;
 use crate::neutral::Block;
 
@@ -28,6 +29,48 @@ pub(crate) struct Request<'a> {
     pub(crate) openai_only: Vec<(Cow<'a, str>, &'a RawValue)>,
     /// Names of fields that no other dialect has.
     pub(crate) unknown: Vec<String>,
+}
+
+/// What a request may say and a dialect may have no words for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Unsaid {
+    /// The fields that only OpenAI's dialect has.
+    OpenAiOnly,
+    OneToolAtATime,
+    ServiceTier,
+    Stop,
+    TopK,
+    User,
+}
+
+impl Request<'_> {
+    /// Lists what is left out: the fields that no other dialect has, and those of `unsaid` that the
+    /// request gives.
+    pub(crate) fn note_unsaid(&self, unsaid: &[Unsaid], dropped: &mut Dropped) {
+        for name in &self.unknown {
+            dropped.note(name);
+        }
+        for unsaid in unsaid {
+            let (is_given, name) = match unsaid {
+                Unsaid::OpenAiOnly => {
+                    for (name, _) in &self.openai_only {
+                        dropped.note(name);
+                    }
+                    continue;
+                }
+                Unsaid::OneToolAtATime => {
+                    (self.parallel_tools == Some(false), "parallel_tool_calls")
+                }
+                Unsaid::ServiceTier => (self.service_tier.is_some(), "service_tier"),
+                Unsaid::Stop => (!self.stop.is_empty(), "stop"),
+                Unsaid::TopK => (self.top_k.is_some(), "top_k"),
+                Unsaid::User => (self.user.is_some(), "user"),
+            };
+            if is_given {
+                dropped.note(name);
+            }
+        }
+    }
 }
 
 /// One message.

@@ -7,19 +7,14 @@ use crate::exchange::{EncodeError, Plan};
 use crate::json::{Text, Writer};
 use crate::neutral::group::{Group, grouped};
 use crate::neutral::tool_names::fit_id;
-use crate::neutral::{Block, Content, Format, Request, Tool, ToolChoice};
+use crate::neutral::{Block, Content, Format, Request, Tool, ToolChoice, Unsaid};
 
 /// Writes the body of a messages call.
 pub(crate) fn write_request(
     request: &Request<'_>,
     plan: &mut Plan<'_>,
 ) -> Result<String, EncodeError> {
-    for (name, _) in &request.openai_only {
-        plan.dropped.note(name);
-    }
-    for name in &request.unknown {
-        plan.dropped.note(name);
-    }
+    request.note_unsaid(&[Unsaid::OpenAiOnly], plan.dropped);
     let abilities = Abilities::of(plan.to.model);
     let settings = Settings::of(request, abilities, plan)?;
     let turns = messages(request);

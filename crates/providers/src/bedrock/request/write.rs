@@ -8,14 +8,20 @@ use crate::bedrock::is_claude;
 use crate::exchange::{EncodeError, Plan};
 use crate::json::Writer;
 use crate::neutral::group::{Group, grouped};
-use crate::neutral::{Block, Content, Request};
+use crate::neutral::{Block, Content, Request, Unsaid};
 
 /// Writes the body of a Converse call. The model and the way of answering are in its path.
 pub(crate) fn write_request(
     request: &Request<'_>,
     plan: &mut Plan<'_>,
 ) -> Result<String, EncodeError> {
-    note_dropped(request, plan);
+    let unsaid = [
+        Unsaid::OpenAiOnly,
+        Unsaid::User,
+        Unsaid::ServiceTier,
+        Unsaid::OneToolAtATime,
+    ];
+    request.note_unsaid(&unsaid, plan.dropped);
     let is_claude = is_claude(plan.to.model);
     let abilities = if is_claude {
         Abilities::of(plan.to.model)
@@ -47,24 +53,6 @@ pub(crate) fn write_request(
         write_tools(request, &settings, plan, out);
     });
     fault.map(|()| out.into_string())
-}
-
-fn note_dropped(request: &Request<'_>, plan: &mut Plan<'_>) {
-    for (name, _) in &request.openai_only {
-        plan.dropped.note(name);
-    }
-    for name in &request.unknown {
-        plan.dropped.note(name);
-    }
-    for (is_given, name) in [
-        (request.user.is_some(), "user"),
-        (request.service_tier.is_some(), "service_tier"),
-        (request.parallel_tools == Some(false), "parallel_tool_calls"),
-    ] {
-        if is_given {
-            plan.dropped.note(name);
-        }
-    }
 }
 
 fn is_sendable(block: &Block<'_>, is_claude: bool) -> bool {

@@ -8,25 +8,15 @@ use super::write_part::{write_part, write_result};
 use crate::exchange::{EncodeError, Plan};
 use crate::json::Writer;
 use crate::neutral::group::{Group, grouped};
-use crate::neutral::{Block, Content, Request, Role, Tool, ToolChoice};
+use crate::neutral::{Block, Content, Request, Role, Tool, ToolChoice, Unsaid};
 
 /// Writes the body of a generateContent call.
 pub(crate) fn write_request(
     request: &Request<'_>,
     plan: &mut Plan<'_>,
 ) -> Result<String, EncodeError> {
-    for name in &request.unknown {
-        plan.dropped.note(name);
-    }
-    if request.service_tier.is_some() {
-        plan.dropped.note("service_tier");
-    }
-    if request.user.is_some() {
-        plan.dropped.note("user");
-    }
-    if request.parallel_tools == Some(false) {
-        plan.dropped.note("parallel_tool_calls");
-    }
+    let unsaid = [Unsaid::ServiceTier, Unsaid::User, Unsaid::OneToolAtATime];
+    request.note_unsaid(&unsaid, plan.dropped);
     let calls = Calls::of(request);
     let groups = grouped(request, is_sendable);
     if groups.is_empty() {

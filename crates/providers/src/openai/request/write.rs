@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 use super::write_message::write_turn;
 use crate::exchange::{EncodeError, Plan};
 use crate::json::Writer;
-use crate::neutral::{Effort, Format, Reasoning, Request, Tool, ToolChoice};
+use crate::neutral::{Effort, Format, Reasoning, Request, Tool, ToolChoice, Unsaid};
 use crate::openai::is_reasoning_model;
 use crate::table::{MaxTokensField, StreamUsage};
 
@@ -17,9 +17,7 @@ pub(crate) fn write_request(
     request: &Request<'_>,
     plan: &mut Plan<'_>,
 ) -> Result<String, EncodeError> {
-    for name in &request.unknown {
-        plan.dropped.note(name);
-    }
+    request.note_unsaid(&[Unsaid::TopK, Unsaid::ServiceTier], plan.dropped);
     if request.turns.is_empty() {
         return Err(EncodeError::new("messages", "must hold a message"));
     }
@@ -95,9 +93,6 @@ fn write_settings(
     };
     sampling("temperature", request.temperature);
     sampling("top_p", request.top_p);
-    if request.top_k.is_some() {
-        plan.dropped.note("top_k");
-    }
     if request.stop.len() > STOP_LIMIT {
         return Err(EncodeError::new(
             "stop_sequences",
@@ -122,9 +117,6 @@ fn write_settings(
         let renamed = plan.to.quirks.renamed.iter().find(|(from, _)| from == name);
         out.key(renamed.map_or(name.as_ref(), |(_, to)| to))
             .raw(value);
-    }
-    if request.service_tier.is_some() {
-        plan.dropped.note("service_tier");
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use crate::exchange::{EncodeError, Plan};
 use crate::json::{Text, Writer};
 use crate::neutral::{
     Block, Content, Effort, Format, Reasoning, Request, Role, Source, Tool, ToolChoice, Turn,
+    Unsaid,
 };
 use crate::openai::is_reasoning_model;
 
@@ -12,21 +13,13 @@ pub(crate) fn write_request(
     request: &Request<'_>,
     plan: &mut Plan<'_>,
 ) -> Result<String, EncodeError> {
-    for name in &request.unknown {
-        plan.dropped.note(name);
-    }
-    for (name, _) in &request.openai_only {
-        plan.dropped.note(name);
-    }
-    for (is_given, name) in [
-        (!request.stop.is_empty(), "stop"),
-        (request.top_k.is_some(), "top_k"),
-        (request.service_tier.is_some(), "service_tier"),
-    ] {
-        if is_given {
-            plan.dropped.note(name);
-        }
-    }
+    let unsaid = [
+        Unsaid::OpenAiOnly,
+        Unsaid::Stop,
+        Unsaid::TopK,
+        Unsaid::ServiceTier,
+    ];
+    request.note_unsaid(&unsaid, plan.dropped);
     let mut out = Writer::with_capacity(1024);
     let mut fault = Ok(());
     out.object(|out| {
