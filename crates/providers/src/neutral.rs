@@ -8,12 +8,14 @@ pub(crate) mod block;
 pub(crate) mod event;
 pub(crate) mod expect;
 pub(crate) mod group;
+pub(crate) mod logprobs;
 pub(crate) mod request;
 pub(crate) mod tool_names;
 
 pub(crate) use answer::{Answer, Stop};
 pub(crate) use block::{Block, Content, Input, Place, Source};
 pub(crate) use event::Event;
+pub(crate) use logprobs::{AskedLogprobs, Logprobs};
 pub(crate) use request::{
     Effort, Format, Reasoning, Request, Role, Tool, ToolChoice, Turn, Unsaid,
 };

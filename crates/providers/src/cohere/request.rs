@@ -20,7 +20,12 @@ pub(crate) fn write_request(
     request: &Request<'_>,
     plan: &mut Plan<'_>,
 ) -> Result<String, EncodeError> {
-    let unsaid = [Unsaid::User, Unsaid::ServiceTier, Unsaid::OneToolAtATime];
+    let unsaid = [
+        Unsaid::Logprobs,
+        Unsaid::User,
+        Unsaid::ServiceTier,
+        Unsaid::OneToolAtATime,
+    ];
     request.note_unsaid(&unsaid, plan.dropped);
     if request.turns.is_empty() {
         return Err(EncodeError::new("messages", "must hold a message"));

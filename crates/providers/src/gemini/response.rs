@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::exchange::{Exchange, ResponseFault};
 use crate::json::{Object, Text, Writer, objects};
-use crate::neutral::{Answer, Block, Content, Input, Place, Stop};
+use crate::neutral::{Answer, Block, Content, Input, Logprobs, Place, Stop};
 use crate::usage::Usage;
 
 use super::{finish_reason, read_usage, stop_of, write_usage};
@@ -47,6 +47,10 @@ pub(crate) fn read_answer<'a>(answer: &Object<'a>) -> Result<Answer<'a>, Respons
         if let Some(content) = read_part(part, &id, &mut calls) {
             read.blocks.push(Block::new(Place::Answer, content));
         }
+    }
+    let logprobs = candidate.get("logprobsResult").map(Logprobs::Result);
+    if let Some(block) = read.blocks.iter_mut().find(|block| block.is_text()) {
+        block.logprobs = logprobs;
     }
     let reason = candidate.string("finishReason").unwrap_or_default();
     read.stop = match stop_of(&reason) {
@@ -95,6 +99,8 @@ pub(crate) fn write_answer(
                     out.key("parts")
                         .array(|out| fault = write_parts(answer, out));
                 });
+                let scored = answer.blocks.iter().filter_map(|block| block.logprobs);
+                Logprobs::write_result(&scored.collect::<Vec<_>>(), out);
                 out.key("finishReason").str(finish_reason(answer.stop));
                 out.key("index").number(0);
             });

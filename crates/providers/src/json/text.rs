@@ -13,6 +13,8 @@ use crate::json::{Sort, Writer};
 pub(crate) struct Text<'a>(Cow<'a, str>);
 
 impl<'a> Text<'a> {
+    pub(crate) const EMPTY: Self = Self(Cow::Borrowed("\"\""));
+
     /// Takes `raw` when it is a string.
     pub(crate) fn of(raw: &'a RawValue) -> Option<Self> {
         Self::of_written(raw.get())

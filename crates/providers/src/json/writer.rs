@@ -20,6 +20,14 @@ impl Writer {
         }
     }
 
+    pub(crate) fn as_str(&self) -> &str {
+        &self.buf
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.buf.is_empty()
+    }
+
     /// Hands out what was written.
     pub(crate) fn into_string(self) -> String {
         self.buf

@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::value::RawValue;
 
 use crate::json::{Object, Sort, Text, parse_raw};
+use crate::neutral::Logprobs;
 
 /// One block of content, and where in the client's request it stood.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub(crate) struct Block<'a> {
     pub(crate) content: Content<'a>,
     /// The mark that asks for the conversation to be cached up to here.
     pub(crate) cache: Option<&'a RawValue>,
+    /// How likely the tokens of an answer's text were.
+    pub(crate) logprobs: Option<Logprobs<'a>>,
 }
 
 impl<'a> Block<'a> {
@@ -22,7 +25,14 @@ impl<'a> Block<'a> {
             place,
             content,
             cache: None,
+            logprobs: None,
         }
+    }
+}
+
+impl Block<'_> {
+    pub(crate) const fn is_text(&self) -> bool {
+        matches!(self.content, Content::Text(_))
     }
 }
 

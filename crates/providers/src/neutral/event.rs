@@ -2,7 +2,7 @@
 
 use crate::error::ErrorBody;
 use crate::json::Text;
-use crate::neutral::Stop;
+use crate::neutral::{Logprobs, Stop};
 use crate::usage::Usage;
 
 /// One step of an answer that is still being made.
@@ -14,6 +14,8 @@ pub(crate) enum Event<'a> {
         model: Option<Text<'a>>,
     },
     Text(Text<'a>),
+    /// Text, and how likely its tokens were; those of a token cut in two may come without text.
+    ScoredText(Text<'a>, Logprobs<'a>),
     Thinking(Text<'a>),
     /// Ends a run of thinking.
     Signature(Text<'a>),
@@ -51,7 +53,10 @@ impl Event<'_> {
     /// Tells whether the event brings the client anything of the answer itself.
     pub(crate) fn is_meaningful(&self) -> bool {
         match self {
-            Self::Text(text) | Self::Thinking(text) | Self::Refusal(text) => !text.is_empty(),
+            Self::Text(text)
+            | Self::ScoredText(text, _)
+            | Self::Thinking(text)
+            | Self::Refusal(text) => !text.is_empty(),
             Self::ToolBegin { .. }
             | Self::ToolInput { .. }
             | Self::Signature(_)

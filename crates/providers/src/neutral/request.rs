@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::exchange::Dropped;
 use crate::json::Text;
-use crate::neutral::Block;
+use crate::neutral::{AskedLogprobs, Block};
 
 /// A request, whichever dialect it came in.
 #[derive(Debug, Default)]
@@ -21,6 +21,7 @@ pub(crate) struct Request<'a> {
     pub(crate) top_k: Option<&'a RawValue>,
     pub(crate) stop: Vec<Text<'a>>,
     pub(crate) format: Option<Format<'a>>,
+    pub(crate) logprobs: AskedLogprobs,
     pub(crate) reasoning: Option<Reasoning>,
     pub(crate) user: Option<Text<'a>>,
     pub(crate) service_tier: Option<Cow<'a, str>>,
@@ -36,6 +37,7 @@ pub(crate) struct Request<'a> {
 pub(crate) enum Unsaid {
     /// The fields that only OpenAI's dialect has.
     OpenAiOnly,
+    Logprobs,
     OneToolAtATime,
     ServiceTier,
     Stop,
@@ -56,6 +58,10 @@ impl Request<'_> {
                     for (name, _) in &self.openai_only {
                         dropped.note(name);
                     }
+                    continue;
+                }
+                Unsaid::Logprobs => {
+                    self.logprobs.note(dropped);
                     continue;
                 }
                 Unsaid::OneToolAtATime => {

@@ -1,8 +1,10 @@
 //! Whole answers.
 
+use serde_json::value::RawValue;
+
 use crate::exchange::{Exchange, ResponseFault};
 use crate::json::{Object, Text, Writer, items, objects};
-use crate::neutral::{Answer, Block, Content, Input, Place, Stop};
+use crate::neutral::{Answer, Block, Content, Input, Logprobs, Place, Stop};
 use crate::usage::Usage;
 
 use super::{finish_reason, read_usage, stop_of, write_usage};
@@ -20,6 +22,10 @@ pub(crate) fn read_answer<'a>(answer: &Object<'a>) -> Result<Answer<'a>, Respons
         .ok_or_else(|| malformed("a message in its choice"))?;
     let mut blocks = Vec::with_capacity(2);
     read_text(&message, &mut blocks);
+    let logprobs = choice.get("logprobs").and_then(read_logprobs);
+    if let (Some(block), Some(_)) = (blocks.iter_mut().find(|block| block.is_text()), logprobs) {
+        block.logprobs = logprobs;
+    }
     let mut has_calls = false;
     for raw in message
         .get("tool_calls")
@@ -76,6 +82,11 @@ fn read_text<'a>(message: &Object<'a>, blocks: &mut Vec<Block<'a>>) {
     }
 }
 
+/// How likely the tokens of the text were: those of a refusal have no counterpart elsewhere.
+pub(super) fn read_logprobs(raw: &RawValue) -> Option<Logprobs<'_>> {
+    Logprobs::listed(Object::of(raw)?.get("content")?)
+}
+
 fn read_call<'a>(call: &Object<'a>) -> Result<Content<'a>, ResponseFault> {
     let missing = |missing| ResponseFault::Malformed { missing };
     let function = call
@@ -117,13 +128,29 @@ pub(crate) fn write_answer(answer: &Answer<'_>, exchange: &Exchange) -> String {
             out.object(|out| {
                 out.key("index").number(0);
                 out.key("message").object(|out| write_message(answer, out));
-                out.key("logprobs").null();
+                let scored = answer.blocks.iter().filter_map(|block| block.logprobs);
+                write_logprobs(&scored.collect::<Vec<_>>(), out);
                 out.key("finish_reason").str(finish_reason(answer.stop));
             });
         });
         write_usage(&answer.usage, out.key("usage"));
     });
     out.into_string()
+}
+
+/// Writes how likely tokens were; `null` for none.
+pub(super) fn write_logprobs(pieces: &[Logprobs<'_>], out: &mut Writer) {
+    out.key("logprobs");
+    if pieces.is_empty() {
+        out.null();
+        return;
+    }
+    out.object(|out| {
+        out.key("content").array(|out| {
+            pieces.iter().for_each(|piece| piece.write_listed(out));
+        });
+        out.key("refusal").null();
+    });
 }
 
 fn write_message(answer: &Answer<'_>, out: &mut Writer) {

@@ -1,11 +1,41 @@
 //! The items that an answer is made of.
 
 use crate::json::{Text, Writer};
+use crate::neutral::Logprobs;
+
+/// What is said of a text beside it: items of arrays, as they are written.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    pub(super) logprobs: Writer,
+}
+
+impl Notes {
+    pub(super) fn add_logprobs(&mut self, logprobs: Option<Logprobs<'_>>) {
+        if let Some(logprobs) = logprobs {
+            logprobs.write_listed(&mut self.logprobs);
+        }
+    }
+
+    /// Writes the arrays into a part that is open.
+    fn write(&self, out: &mut Writer) {
+        out.key("annotations").array(|_| {});
+        self.write_logprobs(out);
+    }
+
+    /// Writes how likely the text's tokens were, where that is known.
+    pub(super) fn write_logprobs(&self, out: &mut Writer) {
+        if !self.logprobs.is_empty() {
+            out.key("logprobs").array(|out| {
+                out.verbatim(self.logprobs.as_str());
+            });
+        }
+    }
+}
 
 /// One item, whole or as far as it is known.
 #[derive(Debug)]
 pub(super) enum Item<'a> {
-    Text(Text<'a>),
+    Text(Text<'a>, &'a Notes),
     Refusal(Text<'a>),
     Thinking(Text<'a>),
     Call {
@@ -36,7 +66,7 @@ impl Item<'_> {
     /// The identifier of the item at `index` of the answer with the identifier `base`.
     pub(super) fn id(&self, base: &str, index: usize) -> String {
         let kind = match self {
-            Self::Text(_) | Self::Refusal(_) => "msg",
+            Self::Text(..) | Self::Refusal(_) => "msg",
             Self::Thinking(_) => "rs",
             Self::Call { .. } => "fc",
         };
@@ -47,7 +77,7 @@ impl Item<'_> {
         out.object(|out| {
             out.key("id").str(id);
             match self {
-                Self::Text(_) | Self::Refusal(_) => {
+                Self::Text(..) | Self::Refusal(_) => {
                     out.key("type").str("message");
                     out.key("status").str(progress.as_str());
                     out.key("role").str("assistant");
@@ -83,7 +113,7 @@ impl Item<'_> {
     /// Writes what the item holds as a part of it; calls have no parts.
     pub(super) fn write_part(&self, out: &mut Writer) {
         let (kind, field, text) = match self {
-            Self::Text(text) => ("output_text", "text", text),
+            Self::Text(text, _) => ("output_text", "text", text),
             Self::Refusal(text) => ("refusal", "refusal", text),
             Self::Thinking(text) => ("summary_text", "text", text),
             Self::Call { .. } => return,
@@ -91,8 +121,8 @@ impl Item<'_> {
         out.object(|out| {
             out.key("type").str(kind);
             out.key(field).text(text);
-            if matches!(self, Self::Text(_)) {
-                out.key("annotations").array(|_| {});
+            if let Self::Text(_, notes) = self {
+                notes.write(out);
             }
         });
     }

@@ -1,10 +1,10 @@
 //! Whole answers.
 
-use super::item::{Item, Progress};
+use super::item::{Item, Notes, Progress};
 use super::{read_usage, write_usage};
 use crate::exchange::{Exchange, ResponseFault};
 use crate::json::{Object, Text, Writer, objects};
-use crate::neutral::{Answer, Block, Content, Input, Place, Stop};
+use crate::neutral::{Answer, Block, Content, Input, Logprobs, Place, Stop};
 use crate::usage::Usage;
 
 /// Reads a response.
@@ -37,9 +37,11 @@ fn read_item<'a>(item: &Object<'a>, blocks: &mut Vec<Block<'a>>) -> Result<(), R
         Some("message") => {
             for part in item.get("content").and_then(objects).unwrap_or_default() {
                 if let Some(text) = part.text("text") {
-                    push(Content::Text(text));
+                    let mut block = Block::new(Place::Answer, Content::Text(text));
+                    block.logprobs = part.get("logprobs").and_then(Logprobs::listed);
+                    blocks.push(block);
                 } else if let Some(refusal) = part.text("refusal") {
-                    push(Content::Refusal(refusal));
+                    blocks.push(Block::new(Place::Answer, Content::Refusal(refusal)));
                 }
             }
         }
@@ -153,8 +155,9 @@ pub(crate) fn write_answer(answer: &Answer<'_>, exchange: &Exchange) -> String {
         model: model.as_deref().unwrap_or(&exchange.served_model),
         stop: Some(answer.stop),
     };
+    let notes: Vec<_> = answer.blocks.iter().map(notes_of).collect();
     let output = |out: &mut Writer| {
-        let items = answer.blocks.iter().filter_map(item_of);
+        let items = answer.blocks.iter().zip(&notes).filter_map(item_of);
         for (index, item) in items.enumerate() {
             let id = item.id(&exchange.fallback_id, index);
             item.write(&id, Progress::Done, out);
@@ -164,9 +167,15 @@ pub(crate) fn write_answer(answer: &Answer<'_>, exchange: &Exchange) -> String {
     out.into_string()
 }
 
-fn item_of<'b>(block: &'b Block<'_>) -> Option<Item<'b>> {
+fn notes_of(block: &Block<'_>) -> Notes {
+    let mut notes = Notes::default();
+    notes.add_logprobs(block.logprobs);
+    notes
+}
+
+fn item_of<'b>((block, notes): (&'b Block<'_>, &'b Notes)) -> Option<Item<'b>> {
     match &block.content {
-        Content::Text(text) => Some(Item::Text(text.clone())),
+        Content::Text(text) => Some(Item::Text(text.clone(), notes)),
         Content::Refusal(text) => Some(Item::Refusal(text.clone())),
         Content::Thinking { text, .. } => Some(Item::Thinking(text.clone())),
         Content::ToolCall { id, name, input } => Some(Item::Call {

@@ -14,6 +14,8 @@ mod fuzzed;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod logprobs;
+#[cfg(test)]
 mod matrix;
 #[cfg(test)]
 mod mutated;

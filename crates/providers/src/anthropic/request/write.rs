@@ -14,7 +14,7 @@ pub(crate) fn write_request(
     request: &Request<'_>,
     plan: &mut Plan<'_>,
 ) -> Result<String, EncodeError> {
-    request.note_unsaid(&[Unsaid::OpenAiOnly], plan.dropped);
+    request.note_unsaid(&[Unsaid::OpenAiOnly, Unsaid::Logprobs], plan.dropped);
     let abilities = Abilities::of(plan.to.model);
     let settings = Settings::of(request, abilities, plan)?;
     let turns = messages(request);

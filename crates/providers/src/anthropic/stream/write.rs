@@ -73,7 +73,11 @@ impl Writer {
     pub(crate) fn write(&mut self, event: Event<'_>) {
         match event {
             Event::Begin { id, model } => self.begin(id.as_ref(), model.as_ref()),
-            Event::Text(text) | Event::Refusal(text) => self.text(Kind::Text, &text),
+            Event::Text(text) | Event::ScoredText(text, _) | Event::Refusal(text) => {
+                if !text.is_empty() {
+                    self.text(Kind::Text, &text);
+                }
+            }
             Event::Thinking(text) => self.text(Kind::Thinking, &text),
             Event::Signature(signature) => {
                 if self.open == Some(Kind::Thinking) {

@@ -17,6 +17,7 @@ pub(crate) fn write_request(
 ) -> Result<String, EncodeError> {
     let unsaid = [
         Unsaid::OpenAiOnly,
+        Unsaid::Logprobs,
         Unsaid::User,
         Unsaid::ServiceTier,
         Unsaid::OneToolAtATime,

@@ -6,6 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use serde_json::value::RawValue;
 
 use super::schema::json_schema;
+use super::settings::SHARED;
 use crate::exchange::EncodeError;
 use crate::gemini::camel;
 use crate::json::{Object, Sort, Text};
@@ -272,9 +273,6 @@ fn read_choice(raw: &RawValue) -> Result<Option<ToolChoice<'_>>, EncodeError> {
     }
 }
 
-const FREQUENCY_PENALTY: Cow<'static, str> = Cow::Borrowed("frequency_penalty");
-const PRESENCE_PENALTY: Cow<'static, str> = Cow::Borrowed("presence_penalty");
-
 fn read_config<'a>(raw: &'a RawValue, request: &mut Request<'a>) -> Result<(), EncodeError> {
     let at = "generationConfig";
     for (name, raw) in expect::object(raw, at)? {
@@ -294,9 +292,14 @@ fn read_config<'a>(raw: &'a RawValue, request: &mut Request<'a>) -> Result<(), E
                     .map(|raw| expect::text(raw, &field))
                     .collect::<Result<_, _>>()?;
             }
-            "seed" => request.openai_only.push((Cow::Borrowed("seed"), raw)),
-            "frequencyPenalty" => request.openai_only.push((FREQUENCY_PENALTY, raw)),
-            "presencePenalty" => request.openai_only.push((PRESENCE_PENALTY, raw)),
+            "responseLogprobs" => {
+                let asked = expect::bool(raw, field)?;
+                request.logprobs.asked_by = asked.then_some("generationConfig.responseLogprobs");
+            }
+            "logprobs" => {
+                let count = expect::count(raw, field)?;
+                request.logprobs.top = Some(("generationConfig.logprobs", count));
+            }
             "candidateCount" => {
                 if expect::count(raw, &field)? != 1 {
                     return Err(EncodeError::new(
@@ -312,20 +315,21 @@ fn read_config<'a>(raw: &'a RawValue, request: &mut Request<'a>) -> Result<(), E
             }
             "responseSchema" | "responseJsonSchema" => {
                 expect::object(raw, field)?;
-                let is_openapi = name == "responseSchema";
                 request.format = Some(Format::Schema {
                     name: None,
                     description: None,
-                    schema: if is_openapi {
-                        json_schema(raw)
-                    } else {
-                        raw.get().into()
+                    schema: match name.as_ref() {
+                        "responseSchema" => json_schema(raw),
+                        _ => raw.get().into(),
                     },
                     strict: None,
                 });
             }
             "thinkingConfig" => request.reasoning = read_thinking(raw)?,
-            _ => request.unknown.push(field),
+            _ => match SHARED.iter().find(|(_, own)| *own == name) {
+                Some((shared, _)) => request.openai_only.push((Cow::Borrowed(shared), raw)),
+                None => request.unknown.push(field),
+            },
         }
     }
     Ok(())

@@ -8,8 +8,8 @@ use crate::neutral::{Effort, Format, Reasoning, Request};
 /// The most stop sequences Google takes.
 const STOP_LIMIT: usize = 5;
 
-/// Fields of OpenAI's that Google has too.
-const KNOWN: [(&str, &str); 3] = [
+/// Fields of OpenAI's that Google has too, and its names for them.
+pub(super) const SHARED: [(&str, &str); 3] = [
     ("seed", "seed"),
     ("frequency_penalty", "frequencyPenalty"),
     ("presence_penalty", "presencePenalty"),
@@ -39,8 +39,14 @@ pub(super) fn write_settings(request: &Request<'_>, plan: &mut Plan<'_>, out: &m
                 }
             });
         }
+        if request.logprobs.asked_by.is_some() {
+            out.key("responseLogprobs").bool(true);
+        }
+        if let Some((_, count)) = request.logprobs.top {
+            out.key("logprobs").number(count);
+        }
         for (name, value) in &request.openai_only {
-            match KNOWN.iter().find(|(known, _)| known == name) {
+            match SHARED.iter().find(|(known, _)| known == name) {
                 Some((_, name)) => {
                     out.key(name).raw(value);
                 }

@@ -5,7 +5,7 @@ use crate::exchange::Exchange;
 use crate::gemini::response::read_part;
 use crate::gemini::{read_usage, stop_of};
 use crate::json::{Object, Text, objects};
-use crate::neutral::{Content, Event, Input, Stop};
+use crate::neutral::{Content, Event, Input, Logprobs, Stop};
 use crate::relay::Shown;
 use crate::usage::Usage;
 
@@ -77,10 +77,14 @@ impl Reader {
             .and_then(|content| content.get("parts"))
             .and_then(objects)
             .unwrap_or_default();
+        let mut logprobs = candidate.get("logprobsResult").map(Logprobs::Result);
         for part in &parts {
             let slot = self.calls;
             match read_part(part, &self.id, &mut self.calls) {
-                Some(Content::Text(text)) => emit(Event::Text(text)),
+                Some(Content::Text(text)) => emit(match logprobs.take() {
+                    Some(logprobs) => Event::ScoredText(text, logprobs),
+                    None => Event::Text(text),
+                }),
                 Some(Content::Thinking { text, .. }) => emit(Event::Thinking(text)),
                 Some(Content::ToolCall { id, name, input }) => {
                     emit(Event::ToolBegin {
@@ -97,6 +101,9 @@ impl Reader {
                 }
                 _ => {}
             }
+        }
+        if let Some(logprobs) = logprobs {
+            emit(Event::ScoredText(Text::EMPTY, logprobs));
         }
         if let Some(reason) = candidate.string("finishReason") {
             // The call may have come in an earlier event.

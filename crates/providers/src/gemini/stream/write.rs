@@ -3,7 +3,7 @@
 use crate::exchange::Exchange;
 use crate::gemini::{finish_reason, write_usage};
 use crate::json::{self, Text};
-use crate::neutral::{Event, Input, Stop};
+use crate::neutral::{Event, Input, Logprobs, Stop};
 use crate::relay::HeldText;
 use crate::usage::Usage;
 
@@ -62,6 +62,12 @@ impl Writer {
             Event::Text(text) | Event::Refusal(text) => self.part(|out| {
                 out.key("text").text(&text);
             }),
+            Event::ScoredText(text, logprobs) => self.candidate(
+                |out| {
+                    out.key("text").text(&text);
+                },
+                |out| Logprobs::write_result(&[logprobs], out),
+            ),
             Event::Thinking(text) => self.part(|out| {
                 out.key("text").text(&text);
                 out.key("thought").bool(true);
@@ -109,12 +115,23 @@ impl Writer {
     }
 
     fn part(&mut self, fields: impl FnOnce(&mut json::Writer)) {
+        self.candidate(fields, |_| {});
+    }
+
+    /// Writes one event with a part, and what stands beside it.
+    fn candidate(
+        &mut self,
+        part: impl FnOnce(&mut json::Writer),
+        beside: impl FnOnce(&mut json::Writer),
+    ) {
         self.begin(None, None);
         self.out
             .frame("data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{");
-        fields(&mut self.out);
+        part(&mut self.out);
+        self.out.frame("}]}");
+        beside(&mut self.out);
         self.out
-            .frame("}]},\"index\":0}],")
+            .frame(",\"index\":0}],")
             .frame(&self.tail)
             .frame("}\n\n");
     }

@@ -9,11 +9,10 @@ use crate::neutral::block::cache_mark;
 use crate::neutral::{Effort, Format, Reasoning, Request, Tool, ToolChoice, expect};
 
 /// Fields that a dialect other than OpenAI's may well have under another name.
-const OPENAI_ONLY: [&str; 19] = [
+const OPENAI_ONLY: [&str; 17] = [
     "audio",
     "frequency_penalty",
     "logit_bias",
-    "logprobs",
     "metadata",
     "moderation",
     "prediction",
@@ -22,7 +21,6 @@ const OPENAI_ONLY: [&str; 19] = [
     "prompt_cache_retention",
     "seed",
     "store",
-    "top_logprobs",
     "verbosity",
     "web_search_options",
     "min_p",
@@ -82,6 +80,12 @@ fn take_setting<'a>(
                     .map(|(index, raw)| expect::text(raw, format_args!("stop[{index}]")))
                     .collect::<Result<_, _>>()?,
             };
+        }
+        "logprobs" => {
+            request.logprobs.asked_by = expect::bool(raw, name)?.then_some("logprobs");
+        }
+        "top_logprobs" => {
+            request.logprobs.top = Some(("top_logprobs", expect::count(raw, name)?));
         }
         "response_format" => request.format = read_format(raw)?,
         "reasoning_effort" => request.reasoning = Some(read_effort(raw)?),

@@ -108,6 +108,16 @@ fn write_settings(
             }
         });
     }
+    if request.logprobs.asked_by.is_some()
+        && let Some(name) = taken(plan, "logprobs")
+    {
+        out.key(name).bool(true);
+    }
+    if let Some((_, count)) = request.logprobs.top
+        && let Some(name) = taken(plan, "top_logprobs")
+    {
+        out.key(name).number(count);
+    }
     for (name, value) in &request.openai_only {
         // OpenAI takes metadata only with what it is asked to keep.
         if name == "metadata" || plan.to.quirks.refused.contains(&name.as_ref()) {

@@ -6,7 +6,8 @@ use serde_json::value::RawValue;
 use crate::error::ErrorBody;
 use crate::exchange::Exchange;
 use crate::json::{Object, Shape, Text};
-use crate::neutral::{Event, Stop};
+use crate::neutral::{Event, Logprobs, Stop};
+use crate::openai::response::read_logprobs;
 use crate::openai::{read_usage, stop_of};
 use crate::relay::Shown;
 
@@ -56,6 +57,8 @@ struct Choice<'a> {
     #[serde(borrow, default)]
     delta: Option<Delta<'a>>,
     #[serde(borrow, default)]
+    logprobs: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     finish_reason: Option<&'a RawValue>,
 }
 
@@ -64,6 +67,7 @@ impl Choice<'_> {
     fn is_text_alone(&self) -> bool {
         self.index == 0
             && self.finish_reason.is_none()
+            && self.logprobs.is_none()
             && self.delta.as_ref().is_some_and(|delta| {
                 delta.reasoning_content.is_none()
                     && delta.reasoning.is_none()
@@ -224,7 +228,8 @@ impl Reader {
             None => self.choices.push((choice.index, reason.is_some())),
         }
         let delta = choice.delta.unwrap_or_default();
-        self.read_texts(&delta, emit);
+        let logprobs = choice.logprobs.and_then(read_logprobs);
+        self.read_texts(&delta, logprobs, emit);
         for call in delta.tool_calls.unwrap_or_default() {
             // Only a request in OpenAI's own dialect can ask for several answers; it passes
             // through, and the calls of its other answers need not be told apart.
@@ -237,12 +242,22 @@ impl Reader {
         }
     }
 
-    fn read_texts(&mut self, delta: &Delta<'_>, emit: &mut dyn FnMut(Event<'_>)) {
+    fn read_texts(
+        &mut self,
+        delta: &Delta<'_>,
+        logprobs: Option<Logprobs<'_>>,
+        emit: &mut dyn FnMut(Event<'_>),
+    ) {
         if let Some(thinking) = text(delta.reasoning_content.or(delta.reasoning)) {
             emit(Event::Thinking(thinking));
         }
-        if let Some(content) = text(delta.content) {
-            emit(Event::Text(content));
+        match (delta.content.and_then(Text::of), logprobs) {
+            (Some(content), None) if !content.is_empty() => emit(Event::Text(content)),
+            (_, None) => {}
+            (content, Some(logprobs)) => {
+                let content = content.unwrap_or(Text::EMPTY);
+                emit(Event::ScoredText(content, logprobs));
+            }
         }
         if let Some(refusal) = text(delta.refusal) {
             self.has_refusal = true;

@@ -3,7 +3,7 @@
 use crate::exchange::Exchange;
 use crate::json::{self, Text};
 use crate::neutral::{Event, Stop};
-use crate::openai::response::{write_redacted_block, write_thinking_block};
+use crate::openai::response::{write_logprobs, write_redacted_block, write_thinking_block};
 use crate::openai::{finish_reason, write_usage};
 use crate::relay::HeldText;
 use crate::usage::Usage;
@@ -59,6 +59,14 @@ impl Writer {
             Event::Text(text) => self.delta(|out| {
                 out.key("content").text(&text);
             }),
+            Event::ScoredText(text, logprobs) => self.choice(
+                |out| {
+                    out.key("content").text(&text);
+                },
+                |out| {
+                    write_logprobs(&[logprobs], out);
+                },
+            ),
             Event::Refusal(text) => self.delta(|out| {
                 out.key("refusal").text(&text);
             }),
@@ -115,13 +123,24 @@ impl Writer {
 
     /// Writes one chunk with a delta.
     fn delta(&mut self, fields: impl FnOnce(&mut json::Writer)) {
+        self.choice(fields, |_| {});
+    }
+
+    /// Writes one chunk with a delta, and what stands beside it.
+    fn choice(
+        &mut self,
+        delta: impl FnOnce(&mut json::Writer),
+        beside: impl FnOnce(&mut json::Writer),
+    ) {
         if self.head.is_empty() {
             self.begin(None, None);
         }
         self.out.frame("data: {").frame(&self.head);
         self.out.frame(",\"choices\":[{\"index\":0,\"delta\":{");
-        fields(&mut self.out);
-        self.out.frame("},\"finish_reason\":null}]}\n\n");
+        delta(&mut self.out);
+        self.out.frame("}");
+        beside(&mut self.out);
+        self.out.frame(",\"finish_reason\":null}]}\n\n");
     }
 
     /// Writes a whole block; clients that put lists together look for an index in each entry.

@@ -32,7 +32,7 @@ pub(crate) fn read_request(body: &str) -> Result<Request<'_>, EncodeError> {
         match name.as_ref() {
             "model" | "input" | "instructions" => {}
             // What is kept for later calls, and what it is kept with.
-            "store" | "include" | "truncation" | "stream_options" => {}
+            "store" | "truncation" | "stream_options" => {}
             "previous_response_id" | "conversation" | "prompt" => {
                 return Err(EncodeError::new(
                     name,
@@ -57,6 +57,9 @@ pub(crate) fn read_request(body: &str) -> Result<Request<'_>, EncodeError> {
     Ok(request)
 }
 
+/// What asks for logprobs, as it is written in `include`.
+pub(super) const INCLUDED_LOGPROBS: &str = "\"message.output_text.logprobs\"";
+
 /// Takes a field that says how to answer; `false` when it is none of them.
 fn take_setting<'a>(
     request: &mut Request<'a>,
@@ -71,6 +74,15 @@ fn take_setting<'a>(
         "user" | "safety_identifier" => request.user = Some(expect::text(raw, name)?),
         "service_tier" => request.service_tier = Some(expect::string(raw, name)?),
         "parallel_tool_calls" => request.parallel_tools = Some(expect::bool(raw, name)?),
+        "top_logprobs" => {
+            request.logprobs.top = Some(("top_logprobs", expect::count(raw, name)?));
+        }
+        // What else can be asked for is of tools that the provider runs, or for its own use.
+        "include" => {
+            let asked = expect::array(raw, name)?;
+            let asks = asked.iter().any(|raw| raw.get() == INCLUDED_LOGPROBS);
+            request.logprobs.asked_by = asks.then_some("include");
+        }
         "reasoning" => {
             let reasoning = expect::object(raw, name)?;
             request.reasoning = match reasoning.string("effort").as_deref() {

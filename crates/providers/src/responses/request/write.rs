@@ -1,5 +1,6 @@
 //! Into the Responses API.
 
+use super::read::INCLUDED_LOGPROBS;
 use crate::exchange::{EncodeError, Plan};
 use crate::json::{Text, Writer};
 use crate::neutral::{
@@ -71,6 +72,14 @@ fn write_settings(request: &Request<'_>, plan: &mut Plan<'_>, out: &mut Writer) 
         }
         Some(_) => plan.dropped.note("reasoning_effort"),
         None => {}
+    }
+    if request.logprobs.asked_by.is_some() {
+        out.key("include").array(|out| {
+            out.verbatim(INCLUDED_LOGPROBS);
+        });
+    }
+    if let Some((_, count)) = request.logprobs.top {
+        out.key("top_logprobs").number(count);
     }
     if let Some(user) = &request.user {
         out.key("user").text(user);

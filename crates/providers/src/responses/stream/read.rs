@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::error::ErrorBody;
 use crate::json::{Object, Text};
-use crate::neutral::{Event, Stop};
+use crate::neutral::{Event, Logprobs, Stop};
 use crate::relay::Shown;
 use crate::responses::read_usage;
 use crate::responses::response::stop_of;
@@ -26,6 +26,8 @@ struct Wire<'a> {
     output_index: u64,
     #[serde(borrow, default)]
     delta: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    logprobs: Option<&'a RawValue>,
     #[serde(borrow, default)]
     item: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -53,7 +55,13 @@ impl Reader {
                     model: response.text("model"),
                 });
             }
-            "response.output_text.delta" => emit(Event::Text(delta()?)),
+            "response.output_text.delta" => {
+                let text = delta()?;
+                emit(match event.logprobs.and_then(Logprobs::listed) {
+                    Some(logprobs) => Event::ScoredText(text, logprobs),
+                    None => Event::Text(text),
+                });
+            }
             "response.refusal.delta" => {
                 self.has_refusal = true;
                 emit(Event::Refusal(delta()?));

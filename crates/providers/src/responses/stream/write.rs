@@ -2,9 +2,9 @@
 
 use crate::exchange::Exchange;
 use crate::json::{self, Text};
-use crate::neutral::{Event, Stop};
+use crate::neutral::{Event, Logprobs, Stop};
 use crate::relay::HeldText;
-use crate::responses::item::{Item, Progress};
+use crate::responses::item::{Item, Notes, Progress};
 use crate::responses::response::Head;
 use crate::usage::Usage;
 
@@ -29,6 +29,7 @@ pub(crate) struct Writer {
 struct Kept {
     kind: Kind,
     content: HeldText,
+    notes: Notes,
     is_done: bool,
 }
 
@@ -48,7 +49,7 @@ impl Kept {
     /// The item with the given content.
     fn item<'k>(&'k self, content: Text<'k>) -> Item<'k> {
         match &self.kind {
-            Kind::Text => Item::Text(content),
+            Kind::Text => Item::Text(content, &self.notes),
             Kind::Refusal => Item::Refusal(content),
             Kind::Thinking => Item::Thinking(content),
             Kind::Call { id, name, .. } => Item::Call {
@@ -121,15 +122,17 @@ impl Writer {
     }
 
     pub(crate) fn held_bytes(&self) -> usize {
-        self.items.iter().map(|kept| kept.content.len()).sum()
+        let held = |kept: &Kept| kept.content.len() + kept.notes.logprobs.as_str().len();
+        self.items.iter().map(held).sum()
     }
 
     pub(crate) fn write(&mut self, event: Event<'_>) {
         match event {
             Event::Begin { model, .. } => self.begin(model.as_ref()),
-            Event::Text(text) => self.text(Kind::Text, &text),
-            Event::Refusal(text) => self.text(Kind::Refusal, &text),
-            Event::Thinking(text) => self.text(Kind::Thinking, &text),
+            Event::Text(text) => self.text(Kind::Text, &text, None),
+            Event::ScoredText(text, logprobs) => self.text(Kind::Text, &text, Some(logprobs)),
+            Event::Refusal(text) => self.text(Kind::Refusal, &text, None),
+            Event::Thinking(text) => self.text(Kind::Thinking, &text, None),
             Event::ToolBegin { slot, id, name } => {
                 self.end_texts();
                 self.add(Kind::Call {
@@ -140,7 +143,7 @@ impl Writer {
             }
             Event::ToolInput { slot, piece } => {
                 if let Some(at) = self.call(slot) {
-                    self.piece(at, &piece);
+                    self.piece(at, &piece, None);
                 }
             }
             Event::ToolEnd { slot } => {
@@ -204,7 +207,7 @@ impl Writer {
         });
     }
 
-    fn text(&mut self, kind: Kind, text: &Text<'_>) {
+    fn text(&mut self, kind: Kind, text: &Text<'_>, logprobs: Option<Logprobs<'_>>) {
         let open = self
             .items
             .iter()
@@ -216,7 +219,7 @@ impl Writer {
                 self.add(kind)
             }
         };
-        self.piece(at, text);
+        self.piece(at, text, logprobs);
     }
 
     fn call(&self, slot: usize) -> Option<usize> {
@@ -232,6 +235,7 @@ impl Writer {
         let kept = Kept {
             kind,
             content: HeldText::default(),
+            notes: Notes::default(),
             is_done: false,
         };
         let part = kept.kind.part_events();
@@ -253,11 +257,12 @@ impl Writer {
         index
     }
 
-    fn piece(&mut self, at: usize, text: &Text<'_>) {
+    fn piece(&mut self, at: usize, text: &Text<'_>, logprobs: Option<Logprobs<'_>>) {
         let Some(kept) = self.items.get_mut(at) else {
             return;
         };
         kept.content.push(text);
+        kept.notes.add_logprobs(logprobs);
         let (delta, ..) = kept.kind.events();
         let counter = kept.kind.part_events().map(|(.., counter)| counter);
         let id = kept.item(Text::plain("")).id(&self.base_id, at);
@@ -268,6 +273,9 @@ impl Writer {
                 out.key(counter).number(0);
             }
             out.key("delta").text(text);
+            if let Some(logprobs) = logprobs {
+                out.key("logprobs").array(|out| logprobs.write_listed(out));
+            }
         });
     }
 
@@ -303,6 +311,8 @@ impl Writer {
         let mut whole_part = json::Writer::with_capacity(256);
         item.write_part(&mut whole_part);
         let whole_part = whole_part.into_string();
+        let mut logprobs = json::Writer::default();
+        kept.notes.write_logprobs(&mut logprobs);
         self.event(done, |out| {
             out.key("item_id").str(&id);
             out.key("output_index").number(at as u64);
@@ -310,6 +320,9 @@ impl Writer {
                 out.key(counter).number(0);
             }
             out.key(field).text(&content);
+            if !logprobs.is_empty() {
+                out.verbatim(logprobs.as_str());
+            }
         });
         if let Some((_, done, counter)) = part {
             self.event(done, |out| {
