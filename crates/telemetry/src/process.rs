@@ -1,4 +1,4 @@
-//! The `process_*` metrics that every Prometheus dashboard knows.
+//! The `process_*` metrics that every Prometheus dashboard knows, and the runtime's tasks.
 
 use std::fmt;
 use std::fs;
@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 
-/// Reads `/proc` at each scrape; where there is none, the metrics are absent.
+/// Reads `/proc` at each scrape; where there is none, its metrics are absent.
 #[derive(Debug)]
 pub(crate) struct ProcessCollector;
 
@@ -47,6 +47,12 @@ impl Collector for ProcessCollector {
                 usage.max_fds,
             ),
             ("process_threads", None, "Threads", usage.threads),
+            (
+                "aigw_runtime_tasks",
+                None,
+                "Asynchronous tasks that have not ended",
+                live_tasks(),
+            ),
             (
                 "process_start_time",
                 Some(&Unit::Seconds),
@@ -95,6 +101,12 @@ impl ProcessUsage {
                 .map(|(booted, times)| booted + times.started_secs),
         }
     }
+}
+
+/// The tasks of the runtime that scrapes; `None` outside of one.
+fn live_tasks() -> Option<i64> {
+    let runtime = tokio::runtime::Handle::try_current().ok()?;
+    i64::try_from(runtime.metrics().num_alive_tasks()).ok()
 }
 
 /// What `/proc` counts processor time in: 100 a second on every Linux that Rust runs on.

@@ -270,6 +270,20 @@ fn the_process_tells_what_it_uses() {
 }
 
 #[test]
+fn a_runtime_tells_how_many_tasks_it_has() {
+    let telemetry = Telemetry::new("1.2.3");
+    let tasks = |text: &str| value(text, "aigw_runtime_tasks", &[]);
+    assert_eq!(tasks(&telemetry.render()), None);
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let text = runtime.unwrap().block_on(async {
+        let mut running = tokio::task::JoinSet::new();
+        running.spawn(std::future::pending::<()>());
+        telemetry.render()
+    });
+    assert_eq!(tasks(&text), Some(1.0));
+}
+
+#[test]
 fn a_request_is_one_line_of_the_log_at_info() {
     let telemetry = Telemetry::new("1.2.3");
     let (first, second) = (meters(&telemetry, "a"), meters(&telemetry, "b"));
