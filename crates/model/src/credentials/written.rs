@@ -304,6 +304,17 @@ impl WrittenSource {
             };
             return Some(Self::New(source));
         }
+        if ["${env:", "${file:"]
+            .iter()
+            .any(|start| text.contains(start))
+        {
+            faults.push(
+                &field.pointer,
+                "must be ${env:NAME} or ${file:PATH} and nothing else: what belongs before or \
+                 behind it goes into the variable or the file",
+            );
+            return None;
+        }
         if is_sendable(text) && text.len() <= MAX_SECRET_BYTES {
             return Some(Self::New(SecretSource::Literal(Secret::new(text))));
         }

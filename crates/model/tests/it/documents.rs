@@ -276,6 +276,13 @@ fn credentials_are_a_header_or_a_parameter() {
         &["/targets/0/credentials/header_value: must be a value, ${env:NAME} or ${file:PATH}"],
     );
     check_target(
+        &with(json!({ "header_name": "a", "header_value": "Bearer ${env:KEY}" })),
+        &[
+            "/targets/0/credentials/header_value: must be ${env:NAME} or ${file:PATH} and nothing \
+         else: what belongs before or behind it goes into the variable or the file",
+        ],
+    );
+    check_target(
         &with(json!({ "header_name": "a", "header_value": "***" })),
         &[
             "/targets/0/credentials/header_value: there is no secret to keep here: write the value \
