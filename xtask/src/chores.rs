@@ -12,7 +12,7 @@ use comfy_table::presets::NOTHING;
 use crate::command::{self, Show, now};
 use crate::tests_counted::{self, Counted};
 use crate::workspace::Workspace;
-use crate::{clients, faults, kill, layers, report, tidy};
+use crate::{clients, faults, kill, layers, report, soak, tidy};
 
 /// One step.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -43,13 +43,15 @@ pub(crate) enum Chore {
     Kill,
     /// Requests malformed on the wire reach no target and cost the gateway nothing
     Hostile,
+    /// Nothing is lost, mixed up, leaked or told under load
+    Soak,
     /// The examples run to their end
     Example,
 }
 
 impl Chore {
     /// Every step, cheap ones first.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Fmt,
         Self::Tidy,
         Self::Layers,
@@ -63,6 +65,7 @@ impl Chore {
         Self::Faults,
         Self::Kill,
         Self::Hostile,
+        Self::Soak,
         Self::Example,
     ];
 
@@ -90,6 +93,7 @@ impl Chore {
             Self::Faults => "faults",
             Self::Kill => "kill",
             Self::Hostile => "hostile",
+            Self::Soak => "soak",
             Self::Example => "example",
         }
     }
@@ -132,6 +136,7 @@ impl Chore {
             Self::Faults => faults::check(workspace),
             Self::Kill => kill::check(workspace),
             Self::Hostile => faults::check_malformed(workspace),
+            Self::Soak => soak::check(workspace),
             Self::Example => {
                 let mut outcome = run_example(workspace, "multi-provider")?;
                 outcome += run_example(workspace, "balancer-only")?;
@@ -144,7 +149,7 @@ impl Chore {
     fn needs_build(self) -> bool {
         matches!(
             self,
-            Self::Clients | Self::Faults | Self::Kill | Self::Hostile | Self::Example
+            Self::Clients | Self::Faults | Self::Kill | Self::Hostile | Self::Soak | Self::Example
         )
     }
 }

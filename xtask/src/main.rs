@@ -1,5 +1,5 @@
 //! The project's chores: `cargo xtask test`, `lint`, `layers`, `tidy`, `loom`, `conformance`,
-//! `faults`, `kill`, `hostile`, `bench`, `profile`.
+//! `faults`, `kill`, `hostile`, `soak`, `bench`, `profile`.
 
 mod balancing;
 mod bench;
@@ -12,7 +12,9 @@ mod fuzz;
 mod kill;
 mod layers;
 mod packages;
+mod programs;
 mod report;
+mod soak;
 mod tests_counted;
 mod tidy;
 mod workspace;
@@ -82,6 +84,9 @@ enum Command {
     /// Kills the gateway while its configuration is written, 100 times, and looks for what is lost
     #[command(disable_help_flag = true)]
     Kill(Passed),
+    /// Holds 2,000 streams, leaves a million requests at random, reloads under load, seeks secrets
+    #[command(disable_help_flag = true)]
+    Soak(Passed),
     /// Sends the gateway requests that are malformed on the wire, and prints what came of them
     Hostile {
         /// How many, each over a connection of its own
@@ -174,7 +179,8 @@ fn run(arguments: &Arguments) -> Result<bool> {
         Command::Fuzz { only, seconds } => fuzz::run(&workspace, only, *seconds),
         Command::Loom => chores::run_all(&workspace, &[Chore::Loom]),
         Command::Faults(passed) => faults::run(&workspace, &passed.arguments),
-        Command::Kill(passed) => kill::run(&workspace, &passed.arguments),
+        Command::Kill(passed) => programs::run(&workspace, "kill", &passed.arguments),
+        Command::Soak(passed) => programs::run(&workspace, "soak", &passed.arguments),
         Command::Hostile { requests, seed } => faults::run_malformed(&workspace, *requests, *seed),
         Command::Tidy => Ok(report::problems(&tidy::check(&workspace)?)),
         Command::Bench {

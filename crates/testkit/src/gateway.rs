@@ -195,6 +195,14 @@ impl Gateway {
     }
 }
 
+/// Whether something was held against a target, as [`Gateway::health`] shows it.
+pub fn is_harmed(target: &Value) -> bool {
+    let is_healthy = target.get("state").is_some_and(|state| state == "healthy");
+    let has = |name: &str| target.get(name).is_some_and(|value| !value.is_null());
+    let is_ejected = target.get("ejections").is_none_or(|count| count != 0);
+    !is_healthy || has("last_error") || has("cooling_until") || is_ejected
+}
+
 fn expect(what: &str, status: u16, answered: &Answered) -> Result<(), GatewayError> {
     if answered.status == status {
         return Ok(());

@@ -20,7 +20,7 @@ mod stand_in;
 pub use behaviour::{Behaviour, Cut, Fault};
 pub use client::{Answered, Client, ClientError, Streaming};
 pub use dialect::Dialect;
-pub use gateway::{Gateway, GatewayError};
+pub use gateway::{Gateway, GatewayError, is_harmed};
 pub use journal::{Received, Served};
 pub use program::{Program, ProgramError};
 pub use raw::{RawCue, RawServer, RawStep, Unreachable};

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ai_gateway_testkit::{Behaviour, Gateway, Provider, Received, Served};
+use ai_gateway_testkit::{Behaviour, Gateway, Provider, Received, Served, is_harmed};
 use anyhow::{Context as _, Result};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
@@ -86,13 +86,6 @@ async fn send(gateway: &Gateway, count: usize) -> Result<BTreeMap<u16, usize>> {
     }
     bar.finish_and_clear();
     Ok(by_status)
-}
-
-pub(crate) fn is_harmed(target: &Value) -> bool {
-    let is_healthy = target.get("state").is_some_and(|state| state == "healthy");
-    let has = |name: &str| target.get(name).is_some_and(|value| !value.is_null());
-    let is_ejected = target.get("ejections").is_none_or(|count| count != 0);
-    !is_healthy || has("last_error") || has("cooling_until") || is_ejected
 }
 
 /// Bytes of a client, and when it leaves.

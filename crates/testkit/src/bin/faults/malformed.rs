@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ai_gateway_testkit::{Dialect, Gateway};
+use ai_gateway_testkit::{Dialect, Gateway, is_harmed};
 use anyhow::{Context as _, Result};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -24,7 +24,6 @@ use self::chance::Chance;
 use self::origin::{MARK, Origin};
 use self::slow::Slow;
 use crate::asking::{Form, Protocol, Question};
-use crate::hostile::is_harmed;
 use crate::table::line;
 
 /// What the gateway is told, so that slow clients are cut while one watches.
