@@ -1,16 +1,14 @@
 //! What the command line says.
 
-mod rehearse;
+use std::{path::PathBuf, time::Duration};
 
-use std::{fs, path::PathBuf};
+use clap::{ArgAction, Args, Parser, Subcommand};
 
-use ai_gateway_model::Secret;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use url::Url;
-
-use crate::{failure::Failure, noun::Noun};
-
-pub(crate) use rehearse::{Clients, Rehearse};
+use crate::{
+    connection::Connection,
+    noun::Noun,
+    rehearsal::{self, Rehearse},
+};
 
 /// Looks after a running AI gateway: what it is configured to do, and how its targets are.
 #[derive(Debug, Parser)]
@@ -26,85 +24,6 @@ pub(crate) struct Cli {
     pub(crate) connection: Connection,
     #[command(subcommand)]
     pub(crate) command: Command,
-}
-
-/// Where the gateway is, and how to show what it says.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Connection and output")]
-pub(crate) struct Connection {
-    /// Address of the Admin API.
-    #[arg(
-        long,
-        global = true,
-        value_name = "URL",
-        env = "AIGW_ADMIN_URL",
-        default_value = "http://127.0.0.1:8080"
-    )]
-    pub(crate) server: Url,
-    /// Token for the Admin API; better given in the environment or a file, where others on this
-    /// machine do not see it.
-    #[arg(
-        long,
-        global = true,
-        value_name = "TOKEN",
-        env = "AIGW_ADMIN_TOKEN",
-        hide_env_values = true,
-        value_parser = |text: &str| Ok::<_, std::convert::Infallible>(Secret::new(text))
-    )]
-    pub(crate) token: Option<Secret>,
-    /// File that holds the token.
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILE",
-        env = "AIGW_ADMIN_TOKEN_FILE",
-        conflicts_with = "token"
-    )]
-    pub(crate) token_file: Option<PathBuf>,
-    /// Gateway to work in, by name or id; needed when there are several.
-    #[arg(long, short, global = true, value_name = "NAME", env = "AIGW_GATEWAY")]
-    pub(crate) gateway: Option<String>,
-    /// How to show the answer.
-    #[arg(long, short, global = true, value_enum, default_value_t = Format::Table)]
-    pub(crate) output: Format,
-    /// Longest to wait for each answer, in seconds.
-    #[arg(
-        long,
-        global = true,
-        value_name = "SECONDS",
-        default_value_t = 30,
-        value_parser = clap::value_parser!(u64).range(1..=3600)
-    )]
-    pub(crate) timeout: u64,
-}
-
-impl Connection {
-    /// Returns the token, from where it is given.
-    pub(crate) fn token(&self) -> Result<Option<Secret>, Failure> {
-        let Some(path) = &self.token_file else {
-            return Ok(self.token.clone());
-        };
-        let text = fs::read_to_string(path).map_err(|source| Failure::File {
-            path: path.clone(),
-            source,
-        })?;
-        Ok(Some(Secret::new(text.trim())))
-    }
-}
-
-/// How an answer is shown.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(crate) enum Format {
-    /// Columns, for people.
-    Table,
-    /// More columns.
-    Wide,
-    /// The Admin API's own JSON.
-    Json,
-    /// The same as YAML.
-    Yaml,
-    /// `kind/name`, one a line, for scripts.
-    Name,
 }
 
 /// What to do.
@@ -138,7 +57,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  gateway-admin disable chat/openai-0 chat/anthropic-1")]
     Disable(Targets),
     /// Rehearse an outage of an upstream's targets: on a copy, with stand-ins for the providers.
-    #[command(after_help = rehearse::notes(), after_long_help = rehearse::long_notes())]
+    #[command(after_help = rehearsal::notes(), after_long_help = rehearsal::long_notes())]
     Rehearse(Rehearse),
     /// Serve the Admin API alone, on a store that no server uses.
     #[command(after_help = SERVE_EXAMPLES)]
@@ -170,6 +89,13 @@ pub(crate) struct Watch {
         value_parser = clap::value_parser!(u64).range(1..=3600)
     )]
     pub(crate) interval: u64,
+}
+
+impl Watch {
+    /// Returns how long to wait between two looks; nothing for a single look.
+    pub(crate) fn every(&self) -> Option<Duration> {
+        self.watch.then(|| Duration::from_secs(self.interval))
+    }
 }
 
 #[derive(Debug, Args)]

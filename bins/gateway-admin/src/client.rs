@@ -18,7 +18,7 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use crate::{
-    args::Connection,
+    connection::Connection,
     failure::{Failure, Problem, chain},
     output,
 };

@@ -3,6 +3,7 @@
 mod args;
 mod client;
 mod commands;
+mod connection;
 mod documents;
 mod failure;
 mod noun;
@@ -12,6 +13,7 @@ mod serve;
 mod session;
 mod signals;
 mod tables;
+mod telling;
 mod times;
 
 use std::process::ExitCode;

@@ -2,10 +2,26 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use clap::ValueEnum;
 use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table, presets::NOTHING};
 use serde_json::Value;
 
 use crate::failure::Failure;
+
+/// How an answer is shown.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Format {
+    /// Columns, for people.
+    Table,
+    /// More columns.
+    Wide,
+    /// The Admin API's own JSON.
+    Json,
+    /// The same as YAML.
+    Yaml,
+    /// `kind/name`, one a line, for scripts.
+    Name,
+}
 
 /// Writes a line for the person, to standard error.
 pub(crate) fn message(text: &str) {

@@ -5,6 +5,7 @@
 //! and a gateway, all in this process and on loopback; [`Traffic`] is the clients; what they see is
 //! gathered in [`Observations`], shown on the [`Screen`] and summed up in a [`Report`].
 
+mod arguments;
 mod cast;
 mod observations;
 mod question;
@@ -27,27 +28,25 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until},
 };
 
-pub(crate) use scenario::Scenario;
-pub(crate) use script::Line;
-pub(crate) use span::read as read_span;
-pub(crate) use trouble::KINDS;
+pub(crate) use arguments::{Rehearse, long_notes, notes};
 
 use self::{
+    arguments::Clients,
     cast::Cast,
     observations::{Observations, Seen},
     question::Tongue,
     report::Report,
+    scenario::Scenario,
     screen::Screen,
     script::Script,
     stage::Stage,
     traffic::Traffic,
 };
 use crate::{
-    args::{Clients, Format, Rehearse},
     documents,
     failure::Failure,
     noun::Noun,
-    output,
+    output::{self, Format},
     session::{Place, Session},
     signals::Signals,
 };

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::{
-    args::{Connection, Format},
     client::{Answer, Call, Client},
+    connection::Connection,
     failure::Failure,
     noun::Noun,
+    output::Format,
 };
 use ai_gateway_model::Kind;
 

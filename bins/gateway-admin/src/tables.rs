@@ -5,10 +5,9 @@ use comfy_table::Cell;
 use serde_json::Value;
 
 use crate::{
-    args::Format,
     failure::Failure,
     noun::Noun,
-    output::{self, state_cell},
+    output::{self, Format, state_cell},
     session::text,
 };
 

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::{Tally, report, show_warnings};
 use crate::{
-    args::{Apply, Format},
+    args::Apply,
     documents::{self, Document},
     failure::Failure,
-    output,
+    output::{self, Format},
     session::{Place, Session, items, text},
+    telling::{Tally, report, show_warnings},
 };
 
 pub(super) async fn run(session: &Session, apply: &Apply) -> Result<(), Failure> {

@@ -3,14 +3,14 @@
 use ai_gateway_model::Kind;
 use serde_json::{Map, Value};
 
-use super::{report, show_warnings};
 use crate::{
-    args::{Create, Format},
+    args::Create,
     documents,
     failure::Failure,
     noun::Noun,
-    output,
+    output::{self, Format},
     session::{Place, Session, text},
+    telling::{report, show_warnings},
 };
 
 pub(super) async fn run(session: &Session, create: &Create) -> Result<(), Failure> {

@@ -2,13 +2,13 @@
 
 use http::Method;
 
-use super::Tally;
 use crate::{
-    args::{Delete, Format},
+    args::Delete,
     client::Call,
     failure::Failure,
-    output,
+    output::{self, Format},
     session::{Place, Session},
+    telling::Tally,
 };
 
 pub(super) async fn run(session: &Session, delete: &Delete) -> Result<(), Failure> {

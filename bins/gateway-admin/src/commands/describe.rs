@@ -5,10 +5,10 @@ use serde_json::{Map, Value};
 
 use super::health;
 use crate::{
-    args::{Describe, Format},
+    args::Describe,
     failure::Failure,
     noun::Noun,
-    output,
+    output::{self, Format},
     session::{Place, Session, text},
     tables::{self, NOTHING, Shown, plain},
 };

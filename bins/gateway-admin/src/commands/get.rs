@@ -2,17 +2,17 @@
 
 use serde_json::Value;
 
-use super::watched;
 use crate::{
     args::Get,
     failure::Failure,
     noun::Noun,
     session::{Place, Session},
     tables::{self, Shown},
+    telling::watched,
 };
 
 pub(super) async fn run(session: &Session, get: &Get) -> Result<(), Failure> {
-    watched(&get.watch, || async {
+    watched(get.watch.every(), || async {
         let objects = objects(session, get).await?;
         let is_one = match get.names.as_slice() {
             [name] => get.noun != Noun::Target || name.contains('/'),

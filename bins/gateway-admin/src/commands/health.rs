@@ -4,13 +4,13 @@ use ai_gateway_store::Clock;
 use comfy_table::Cell;
 use serde_json::{Map, Value, json};
 
-use super::watched;
 use crate::{
-    args::{Format, Health},
+    args::Health,
     failure::Failure,
-    output::{self, state_cell},
+    output::{self, Format, state_cell},
     session::{Session, text},
     tables::{NOTHING, list, plain},
+    telling::watched,
     times::{age, ahead},
 };
 
@@ -18,7 +18,7 @@ use crate::{
 type Report = (String, Value);
 
 pub(super) async fn run(session: &Session, health: &Health) -> Result<(), Failure> {
-    watched(&health.watch, || async {
+    watched(health.watch.every(), || async {
         let upstreams = if health.upstreams.is_empty() {
             session.upstream_names().await?
         } else {

@@ -5,7 +5,6 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::report;
 use crate::{
     args::{Drain, Targets},
     client::Call,
@@ -13,6 +12,7 @@ use crate::{
     noun::Noun,
     output,
     session::{Place, Session, text},
+    telling::report,
 };
 
 pub(super) async fn drain(session: &Session, drain: &Drain) -> Result<(), Failure> {

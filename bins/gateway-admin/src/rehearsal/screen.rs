@@ -11,7 +11,10 @@ use super::{
     span::shown,
     traffic::Traffic,
 };
-use crate::{args::Format, failure::Failure, output};
+use crate::{
+    failure::Failure,
+    output::{self, Format},
+};
 
 /// A progress bar on a terminal's standard error; for people, a line a second and a line for each
 /// event on standard output.

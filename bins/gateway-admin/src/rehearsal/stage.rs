@@ -16,12 +16,13 @@ use super::{
     trouble::{Effect, Trouble},
 };
 use crate::{
-    args::{Connection, Format},
     client::Call,
-    commands::show_warnings,
+    connection::Connection,
     failure::{Failure, chain},
     noun::Noun,
+    output::Format,
     session::{Place, Session, text},
+    telling::show_warnings,
 };
 use ai_gateway_model::Kind;
 

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, ValueEnum};
 
-use crate::rehearsal::{KINDS, Line, Scenario, read_span};
+use super::{scenario::Scenario, script::Line, span::read as read_span, trouble::KINDS};
 
 #[derive(Debug, Args)]
 pub(crate) struct Rehearse {
@@ -87,12 +87,12 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// What `-h` says below the arguments.
-pub(super) fn notes() -> String {
+pub(crate) fn notes() -> String {
     format!("{EXAMPLES}\n\n--help lists the faults.")
 }
 
 /// What `--help` says below the arguments.
-pub(super) fn long_notes() -> String {
+pub(crate) fn long_notes() -> String {
     let kinds = KINDS.iter();
     let kinds: String = kinds
         .map(|(kind, does)| format!("  {kind:<11} {does}\n"))
