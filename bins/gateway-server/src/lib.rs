@@ -10,13 +10,15 @@ mod secrets;
 mod server;
 mod settings;
 mod sockets;
+mod start_error;
 mod tls;
 
 pub use banner::banner;
 pub use catalogue::CatalogueFault;
-pub use server::{Server, StartError};
+pub use server::Server;
 pub use settings::{
     LimitSettings, Listen, LogFormat, NoDataDir, PrivateTargets, ProviderBaseUrl, Seconds,
     Settings, TlsSettings, TokenError, TokenSettings,
 };
+pub use start_error::StartError;
 pub use tls::TlsError;

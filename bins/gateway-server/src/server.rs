@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ai_gateway_admin::{Access, Admin, FirstGatewayError, RefusedBind, first_gateway};
+use ai_gateway_admin::{Access, Admin, FirstGatewayError, first_gateway};
 use ai_gateway_model::Configuration;
 use ai_gateway_providers::Catalogue;
 use ai_gateway_proxy::{Compiler, Connections, Door, Endpoint, Proxy, ProxySettings, Shutdown};
 use ai_gateway_registry::{Fleet, Registry};
-use ai_gateway_store::{Clock, CommitError, Location, OpenError, Store, StoreOptions};
+use ai_gateway_store::{Clock, CommitError, Location, Store, StoreOptions};
 use ai_gateway_telemetry::Telemetry;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
@@ -18,11 +18,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::error;
 
-use crate::catalogue::{self, CatalogueFault};
+use crate::catalogue;
 use crate::secrets;
-use crate::settings::{Listen, NoDataDir, Settings, TokenError};
+use crate::settings::{Listen, Settings};
 use crate::sockets::Inherited;
-use crate::tls::{Certificate, Reload, TlsError};
+use crate::start_error::StartError;
+use crate::tls::{Certificate, Reload};
 
 /// A running gateway.
 ///
@@ -42,41 +43,6 @@ pub struct Server {
     closing: CancellationToken,
     certificates: Vec<Arc<Certificate>>,
     _stop_on_drop: tokio_util::sync::DropGuard,
-}
-
-/// Why a gateway does not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// There is no place for the data.
-    #[error(transparent)]
-    NoDataDir(#[from] NoDataDir),
-    /// The store cannot be opened.
-    #[error("the store cannot be opened")]
-    Store(#[from] OpenError),
-    /// The first gateway could not be written.
-    #[error("the first gateway cannot be written")]
-    FirstGateway(#[from] FirstGatewayError),
-    /// The Admin API's token cannot be had.
-    #[error(transparent)]
-    Token(#[from] TokenError),
-    /// The operator's catalogue cannot be taken.
-    #[error(transparent)]
-    Catalogue(#[from] CatalogueFault),
-    /// The Admin API would be open to other machines.
-    #[error(transparent)]
-    OpenAdmin(#[from] RefusedBind),
-    /// A listener's certificate cannot be used.
-    #[error(transparent)]
-    Tls(#[from] TlsError),
-    /// An address cannot be listened on.
-    #[error("cannot listen on {address}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What stands in the way.
-        source: std::io::Error,
-    },
 }
 
 impl Server {

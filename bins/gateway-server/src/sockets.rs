@@ -7,8 +7,8 @@ use listenfd::ListenFd;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
-use crate::server::StartError;
 use crate::settings::Listen;
+use crate::start_error::StartError;
 
 /// Sockets that the process was started with (systemd's `LISTEN_FDS`).
 #[derive(Debug)]
