@@ -4,12 +4,14 @@ mod body;
 mod response;
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 pub use body::EncodedBody;
 pub use response::{Response, ResponseFault};
 
+use crate::continuation::Interrupted;
 use crate::dialect::{Dialect, Surface};
 use crate::error::{GatewayError, render_error_event};
 use crate::intake::Intake;
@@ -95,9 +97,19 @@ pub struct Exchange {
     pub(crate) format_tool: Option<String>,
     pub(crate) created: u64,
     pub(crate) fallback_id: String,
+    /// Whether what the client is sent is kept, should another target have to go on with it.
+    pub(crate) keeps_sent: bool,
+    /// The stream that the answer goes on with.
+    pub(crate) resumes: Option<Arc<Interrupted>>,
 }
 
 impl Exchange {
+    /// Keeps what the client is sent of a stream, so that another target can go on with it:
+    /// [`StreamRelay::interrupted`]. At most 256 KiB of text; a longer stream is not gone on with.
+    pub const fn keep_sent(&mut self) {
+        self.keeps_sent = true;
+    }
+
     /// The dialect of the client.
     pub const fn client(&self) -> Dialect {
         self.client
@@ -148,7 +160,7 @@ impl Exchange {
         }
     }
 
-    /// Begins to bring back a stream of events.
+    /// Begins to bring back a stream of events, or the rest of one that broke off.
     pub fn stream(&self) -> StreamRelay {
         StreamRelay::new(self.clone())
     }
@@ -186,6 +198,8 @@ pub fn encode(
         format_tool: None,
         created: stamp.created,
         fallback_id: stamp.request_id.to_owned(),
+        keeps_sent: false,
+        resumes: None,
     };
     let mut dropped = Dropped::default();
     let body = if exchange.passes_through() || !intake.surface().is_conversation() {
@@ -274,7 +288,7 @@ fn target_dialect(surface: Surface, to: &TargetTraits<'_>) -> Dialect {
     }
 }
 
-fn read_request(client: Dialect, body: &str) -> Result<Request<'_>, EncodeError> {
+pub(crate) fn read_request(client: Dialect, body: &str) -> Result<Request<'_>, EncodeError> {
     match client {
         Dialect::OpenAiChat | Dialect::BedrockConverse | Dialect::CohereChat => {
             openai::read_request(body)

@@ -9,6 +9,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::dialect::Surface;
+use crate::exchange::EncodeError;
 use crate::gemini;
 use crate::json::{FieldName, Object, Sort, Text, fields, place};
 
@@ -135,6 +136,21 @@ impl Intake {
     /// Whether the client wants usage in the stream. Only OpenAI's dialect lets it choose.
     pub const fn includes_usage(&self) -> bool {
         self.include_usage
+    }
+
+    /// The same request with another body.
+    ///
+    /// # Errors
+    ///
+    /// It is not one that the call takes.
+    pub(crate) fn of_body(&self, body: &[u8]) -> Result<Self, EncodeError> {
+        let read = Self::read(self.surface, body).map_err(|fault| {
+            EncodeError::new(fault.param().unwrap_or("body"), fault.to_string())
+        })?;
+        Ok(Self {
+            model: self.model.clone(),
+            ..read
+        })
     }
 
     fn opaque(surface: Surface) -> Self {

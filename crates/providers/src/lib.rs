@@ -7,6 +7,8 @@
 //! * [`provider`] knows the providers, [`Dialect`] the wire formats they speak;
 //! * [`encode`] writes the request for one target, and leaves an [`Exchange`] that brings its
 //!   answer back: [`Exchange::response`] whole, [`Exchange::stream`] event by event;
+//! * [`encode_continuation`] asks another target to go on with a stream that broke off, from
+//!   where [`StreamRelay::interrupted`] says that it did;
 //! * [`Catalogue`] knows models: their size, their price, what they can do;
 //! * [`classify`] says what a target's refusal means, [`translate_error`] and [`render_error`]
 //!   write errors in the client's dialect.
@@ -19,6 +21,7 @@ mod anthropic;
 mod bedrock;
 mod catalogue;
 mod cohere;
+mod continuation;
 mod dialect;
 mod error;
 mod estimate;
@@ -38,6 +41,7 @@ mod table;
 mod usage;
 
 pub use catalogue::{Ability, Catalogue, CatalogueError, ModelFacts, Price};
+pub use continuation::{Interrupted, Prefill, Prefills, encode_continuation, may_be_continued};
 pub use dialect::{Dialect, Surface, dialect_of_path};
 pub use error::{GatewayError, render_error, render_error_event, translate_error};
 pub use estimate::{estimate_tokens, render_token_count};

@@ -3,10 +3,11 @@
 mod framing;
 mod translation;
 
-pub(crate) use translation::HeldText;
+pub(crate) use translation::{HeldText, Translation};
 
 use bytes::Bytes;
 
+use crate::continuation::{Interrupted, Sent, Splice};
 use crate::dialect::Dialect;
 use crate::error::{ErrorBody, GatewayError, render_error_event};
 use crate::event_stream::Message;
@@ -18,7 +19,6 @@ use crate::usage::Usage;
 use crate::{anthropic, bedrock, cohere, gemini, openai, responses};
 
 use self::framing::{Framing, Piece};
-use self::translation::Translation;
 
 /// Brings a stream of events from a target to its client, event by event.
 ///
@@ -32,6 +32,12 @@ pub struct StreamRelay {
     reader: Reader,
     translation: Option<Translation>,
     seen: Seen,
+    /// What the client was sent, where another target may have to go on with it.
+    sent: Option<Box<Sent>>,
+    /// Where this goes on with an answer of another target, what both have.
+    splice: Option<Box<Splice>>,
+    /// What the targets before this one used.
+    before: Usage,
     failed: Option<StreamFault>,
 }
 
@@ -94,7 +100,14 @@ impl StreamFault {
 
 impl StreamRelay {
     pub(crate) fn new(exchange: Exchange) -> Self {
-        let translation = (!exchange.passes_through()).then(|| Translation::new(&exchange));
+        let resumes = exchange.resumes.as_deref();
+        let translation = match resumes {
+            Some(interrupted) => Some(interrupted.translation(&exchange)),
+            None => (!exchange.passes_through()).then(|| Translation::new(&exchange)),
+        };
+        let sent = exchange
+            .keeps_sent
+            .then(|| Box::new(resumes.map_or_else(Sent::new, |from| from.sent().clone())));
         let reader = match exchange.target {
             Dialect::OpenAiChat => Reader::OpenAi(openai::Reader::new(&exchange)),
             Dialect::AnthropicMessages => Reader::Anthropic(anthropic::Reader::default()),
@@ -105,6 +118,9 @@ impl StreamRelay {
         };
         Self {
             framing: Framing::of(exchange.target),
+            sent,
+            splice: resumes.map(|from| Box::new(from.splice())),
+            before: resumes.map_or_else(Usage::default, Interrupted::usage),
             exchange,
             reader,
             translation,
@@ -189,6 +205,24 @@ impl StreamRelay {
         self.seen.events
     }
 
+    /// What another target needs to go on with this stream, which broke off after `usage` of its
+    /// target; `None` when none can: not every word of it is plain text in one piece, or what
+    /// was sent is [not kept](Exchange::keep_sent).
+    pub fn interrupted(&self, usage: Usage) -> Option<Interrupted> {
+        let sent = self.sent.as_deref()?;
+        let is_in_text = match &self.reader {
+            Reader::OpenAi(_) | Reader::Bedrock(_) | Reader::Cohere(_) => true,
+            Reader::Anthropic(reader) => reader.is_in_only_text(),
+            Reader::Gemini(reader) => !reader.has_hidden_part(),
+            // Its events tell a whole that its pieces belong to, item by item.
+            Reader::Responses(_) => false,
+        };
+        let usage = self.before.plus(&usage);
+        is_in_text
+            .then(|| Interrupted::new(sent, self.translation.as_ref(), &self.exchange, usage))
+            .flatten()
+    }
+
     fn take(&mut self, event: Bytes, out: &mut impl Extend<Bytes>) -> Result<(), StreamFault> {
         let frame = Frame::of(&event);
         let data = frame.data.as_deref().unwrap_or_default();
@@ -228,17 +262,34 @@ impl StreamRelay {
             reader,
             translation,
             seen,
+            sent,
+            splice,
+            before,
             ..
         } = self;
-        let mut emit = |event: Event<'_>| {
+        let mut pass = |event: Event<'_>| {
             seen.note(&event);
-            match translation {
-                Some(translation) => translation.write(event),
-                None => {
+            if let Some(sent) = sent {
+                sent.note(&event);
+            }
+            match (&mut *translation, event) {
+                (Some(translation), Event::Usage(usage)) => {
+                    translation.write(Event::Usage(before.plus(&usage)));
+                }
+                (Some(translation), event) => translation.write(event),
+                (None, event) => {
                     if let Event::Error(said) = event {
                         seen.error = Some(said);
                     }
                 }
+            }
+        };
+        let mut emit = |event: Event<'_>| match splice {
+            None => pass(event),
+            Some(splice) => {
+                let (late, event) = splice.take(event);
+                late.into_iter().for_each(&mut pass);
+                event.into_iter().for_each(&mut pass);
             }
         };
         let shown = match reader {

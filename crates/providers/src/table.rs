@@ -2,6 +2,7 @@
 
 mod providers;
 
+use crate::continuation::Prefills;
 use crate::dialect::Dialect;
 
 /// A provider: where it is, what it speaks, how it wants to be asked.
@@ -139,6 +140,8 @@ pub struct Quirks {
     pub any_tool: &'static str,
     /// The version of Anthropic's dialect, where it stands in the body, and the model in the path.
     pub version_in_body: Option<&'static str>,
+    /// Which models go on with the beginning of an answer.
+    pub prefills: Prefills,
 }
 
 /// How a provider names the bound on output tokens.
@@ -211,6 +214,7 @@ impl Quirks {
         renamed: &[],
         any_tool: "required",
         version_in_body: None,
+        prefills: Prefills::Unknown,
     };
 
     /// What servers that speak OpenAI's dialect have in common: the dialect as it was before

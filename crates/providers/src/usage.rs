@@ -26,6 +26,19 @@ impl Usage {
             .saturating_sub(self.cache_write)
     }
 
+    /// This and `more`, of another target's part of the same answer; complete when that is.
+    #[must_use]
+    pub const fn plus(&self, more: &Self) -> Self {
+        Self {
+            input: self.input.saturating_add(more.input),
+            output: self.output.saturating_add(more.output),
+            cached_read: self.cached_read.saturating_add(more.cached_read),
+            cache_write: self.cache_write.saturating_add(more.cache_write),
+            reasoning: self.reasoning.saturating_add(more.reasoning),
+            complete: more.complete,
+        }
+    }
+
     /// Input and output together.
     pub const fn total(&self) -> u64 {
         self.input.saturating_add(self.output)

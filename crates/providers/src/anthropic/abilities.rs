@@ -8,6 +8,8 @@ pub(crate) struct Abilities {
     pub(super) sampling: Sampling,
     /// Whether the answer's text can be bound to a schema.
     pub(super) structured_output: bool,
+    /// Whether it goes on with a last message of the assistant's.
+    pub(crate) prefill: bool,
 }
 
 /// How a model is told to think.
@@ -37,6 +39,7 @@ impl Abilities {
         thinking: Thinking::None,
         sampling: Sampling::Taken,
         structured_output: false,
+        prefill: false,
     };
 
     pub(crate) fn of(model: &str) -> Self {
@@ -45,6 +48,7 @@ impl Abilities {
                 thinking: Thinking::Budget,
                 sampling: Sampling::Taken,
                 structured_output: false,
+                prefill: false,
             };
         };
         let is_opus = family == "opus";
@@ -61,6 +65,7 @@ impl Abilities {
                 _ => Sampling::Refused,
             },
             structured_output: version >= (4, 5) || (is_opus && version >= (4, 1)),
+            prefill: version < (4, 6),
         }
     }
 }
@@ -151,5 +156,14 @@ mod tests {
             (Sampling::OneOf, true)
         );
         assert_eq!(Abilities::of("claude-opus-4-7").sampling, Sampling::Refused);
+    }
+
+    #[test]
+    fn only_older_models_go_on_with_the_beginning_of_an_answer() {
+        let prefill = |model| Abilities::of(model).prefill;
+        assert!(prefill("claude-3-5-haiku-20241022"));
+        assert!(prefill("us.anthropic.claude-sonnet-4-5-20250929-v1:0"));
+        assert!(!prefill("claude-opus-4-6") && !prefill("claude-sonnet-4-6"));
+        assert!(!prefill("claude-opus-5") && !prefill("nova-pro"));
     }
 }

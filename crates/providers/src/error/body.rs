@@ -4,7 +4,7 @@ use crate::event_stream::Message;
 use crate::json::{Object, Sort, items, parse_raw};
 
 /// The parts of an error's body. Empty strings stand for what is not said.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ErrorBody {
     pub(crate) message: String,
     pub(crate) kind: String,

@@ -8,7 +8,7 @@ use crate::json::Text;
 ///
 /// The caller keeps the grammar (a key before each value in an object, each container closed),
 /// which the golden files and property tests of every dialect check.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Writer {
     buf: String,
 }

@@ -10,8 +10,8 @@ use crate::neutral::{Event, Stop, ToolNames};
 use crate::{anthropic, gemini, openai, responses};
 
 /// Writes events for the client.
-#[derive(Debug)]
-pub(super) struct Translation {
+#[derive(Clone, Debug)]
+pub(crate) struct Translation {
     writer: Writer,
     tool_names: ToolNames,
     format_tool: Option<String>,
@@ -21,7 +21,7 @@ pub(super) struct Translation {
     error: Option<ErrorBody>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Writer {
     OpenAi(openai::Writer),
     Anthropic(anthropic::Writer),
@@ -30,7 +30,7 @@ enum Writer {
 }
 
 impl Translation {
-    pub(super) fn new(exchange: &Exchange) -> Self {
+    pub(crate) fn new(exchange: &Exchange) -> Self {
         Self {
             writer: match exchange.client {
                 Dialect::OpenAiChat | Dialect::BedrockConverse | Dialect::CohereChat => {
@@ -48,8 +48,14 @@ impl Translation {
         }
     }
 
+    /// Goes on where another target's answer broke off: its names of tools hold from here.
+    pub(crate) fn take_over(&mut self, exchange: &Exchange) {
+        self.tool_names = exchange.tool_names.clone();
+        self.format_tool.clone_from(&exchange.format_tool);
+    }
+
     /// Writes what an event is in the client's dialect. Nothing follows an error or the end.
-    pub(super) fn write(&mut self, event: Event<'_>) {
+    pub(crate) fn write(&mut self, event: Event<'_>) {
         if self.is_done || self.error.is_some() {
             return;
         }
@@ -85,7 +91,7 @@ impl Translation {
         }
     }
 
-    pub(super) fn take_written(&mut self) -> Option<Bytes> {
+    pub(crate) fn take_written(&mut self) -> Option<Bytes> {
         let written = match &mut self.writer {
             Writer::OpenAi(writer) => writer.take_written(),
             Writer::Anthropic(writer) => writer.take_written(),
@@ -133,7 +139,7 @@ impl Translation {
 const HELD_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
 /// A growing string, as JSON escapes it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct HeldText(String);
 
 impl HeldText {

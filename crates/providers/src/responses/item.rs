@@ -4,7 +4,7 @@ use crate::json::{Text, Writer};
 use crate::neutral::Logprobs;
 
 /// What is said of a text beside it: items of arrays, as they are written.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Notes {
     pub(super) logprobs: Writer,
 }

@@ -1,5 +1,6 @@
 //! One row a provider.
 
+use crate::continuation::{Prefill, Prefills};
 use crate::dialect::Dialect;
 use crate::table::{
     Auth, AuthScheme, DeveloperRole, Probe, Provider, Quirks, ResponsesApi, StreamUsage, TextParts,
@@ -34,13 +35,20 @@ const fn openai_like(name: &'static str, base_url: &'static str, quirks: Quirks)
 }
 
 /// The same, for a server of one's own that may ask for no credential.
-const fn own_server(name: &'static str, base_url: &'static str) -> Provider {
+const fn own_server(name: &'static str, base_url: &'static str, prefills: Prefills) -> Provider {
     Provider {
         auth: Auth {
             header: "authorization",
             scheme: AuthScheme::Optional,
         },
-        ..openai_like(name, base_url, Quirks::COMPATIBLE)
+        ..openai_like(
+            name,
+            base_url,
+            Quirks {
+                prefills,
+                ..Quirks::COMPATIBLE
+            },
+        )
     }
 }
 
@@ -66,6 +74,7 @@ pub(super) const ALL: &[Provider] = &[
         required_headers: &[("anthropic-version", "2023-06-01")],
         quirks: Quirks {
             tool_ids: ToolIds::Plain,
+            prefills: Prefills::OlderClaude,
             ..Quirks::NONE
         },
         sells: &[],
@@ -105,6 +114,7 @@ pub(super) const ALL: &[Provider] = &[
         required_headers: &[],
         quirks: Quirks {
             tool_ids: ToolIds::Plain,
+            prefills: Prefills::OlderClaude,
             ..Quirks::NONE
         },
         sells: &["anthropic"],
@@ -142,6 +152,7 @@ pub(super) const ALL: &[Provider] = &[
         quirks: Quirks {
             tool_ids: ToolIds::Plain,
             version_in_body: Some("vertex-2023-10-16"),
+            prefills: Prefills::OlderClaude,
             ..Quirks::NONE
         },
         sells: &["anthropic"],
@@ -176,6 +187,7 @@ pub(super) const ALL: &[Provider] = &[
             tool_ids: ToolIds::NineAlphanumeric,
             stream_usage: StreamUsage::Always,
             any_tool: "any",
+            prefills: Prefills::All(Prefill::Prefix),
             renamed: &[("seed", "random_seed")],
             refused: &[
                 "logit_bias",
@@ -328,10 +340,26 @@ pub(super) const ALL: &[Provider] = &[
             },
         )
     },
-    own_server("ollama", "http://localhost:11434/v1"),
-    own_server("vllm", "http://localhost:8000/v1"),
-    own_server("sglang", "http://localhost:30000/v1"),
-    own_server("llama.cpp", "http://localhost:8080/v1"),
-    own_server("lmstudio", "http://localhost:1234/v1"),
-    own_server("openai-compatible", "http://localhost:8000/v1"),
+    own_server("ollama", "http://localhost:11434/v1", Prefills::Unknown),
+    own_server(
+        "vllm",
+        "http://localhost:8000/v1",
+        Prefills::All(Prefill::FinalMessage),
+    ),
+    own_server(
+        "sglang",
+        "http://localhost:30000/v1",
+        Prefills::All(Prefill::FinalMessage),
+    ),
+    own_server(
+        "llama.cpp",
+        "http://localhost:8080/v1",
+        Prefills::All(Prefill::LastMessage),
+    ),
+    own_server("lmstudio", "http://localhost:1234/v1", Prefills::Unknown),
+    own_server(
+        "openai-compatible",
+        "http://localhost:8000/v1",
+        Prefills::Unknown,
+    ),
 ];

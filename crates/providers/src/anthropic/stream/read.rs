@@ -16,6 +16,8 @@ use crate::usage::Usage;
 pub(crate) struct Reader {
     /// The blocks that are open, by the provider's index.
     open: Vec<(u64, Open)>,
+    /// The blocks that were begun.
+    blocks: usize,
     calls: usize,
     usage: Usage,
     shape: Shape,
@@ -136,6 +138,11 @@ impl Reader {
         Some(Shown::Anything)
     }
 
+    /// Tells whether the answer so far is one block, of text or thinking, that is still open.
+    pub(crate) fn is_in_only_text(&self) -> bool {
+        self.blocks == 1 && matches!(self.open.as_slice(), [(0, Open::Plain)])
+    }
+
     fn position(&self, index: u64) -> Option<usize> {
         self.open.iter().position(|(open, _)| *open == index)
     }
@@ -176,6 +183,7 @@ impl Reader {
             _ => Open::Hidden,
         };
         self.open.push((index, open));
+        self.blocks += 1;
         Some(())
     }
 

@@ -13,7 +13,7 @@ use crate::usage::Usage;
 ///
 /// Only one block is open at a time. While a tool call is open, whatever belongs to another block
 /// is held back until the call ends, so that calls that come side by side stay whole.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Writer {
     out: json::Writer,
     fallback_id: String,
@@ -35,7 +35,7 @@ enum Kind {
 }
 
 /// A block that is held back.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
     kind: Kind,
     /// The identifier and name of a call.

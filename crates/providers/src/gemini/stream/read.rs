@@ -14,6 +14,8 @@ use crate::usage::Usage;
 pub(crate) struct Reader {
     calls: usize,
     is_finished: bool,
+    /// Whether a part came that no other dialect has.
+    has_hidden_part: bool,
     id: String,
 }
 
@@ -22,6 +24,7 @@ impl Reader {
         Self {
             calls: 0,
             is_finished: false,
+            has_hidden_part: false,
             id: exchange.fallback_id.clone(),
         }
     }
@@ -29,6 +32,11 @@ impl Reader {
     /// Tells whether the answer has its reason for the end, which is all that proves it whole.
     pub(crate) const fn is_finished(&self) -> bool {
         self.is_finished
+    }
+
+    /// Tells whether the answer has a part that is neither text nor thinking nor a call.
+    pub(crate) const fn has_hidden_part(&self) -> bool {
+        self.has_hidden_part
     }
 
     /// Reads one event's data; `None` when it is malformed.
@@ -99,7 +107,7 @@ impl Reader {
                     emit(Event::ToolInput { slot, piece });
                     emit(Event::ToolEnd { slot });
                 }
-                _ => {}
+                _ => self.has_hidden_part |= part.get("text").is_none(),
             }
         }
         if let Some(logprobs) = logprobs {

@@ -8,7 +8,7 @@ use crate::relay::HeldText;
 use crate::usage::Usage;
 
 /// Writes the events of one stream. Calls are written whole, when they end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Writer {
     out: json::Writer,
     fallback_id: String,
@@ -21,7 +21,7 @@ pub(crate) struct Writer {
     has_broken_call: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Call {
     slot: usize,
     id: String,

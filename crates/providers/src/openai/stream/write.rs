@@ -9,7 +9,7 @@ use crate::relay::HeldText;
 use crate::usage::Usage;
 
 /// Writes the events of one stream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Writer {
     out: json::Writer,
     /// What every chunk begins with; empty until the first.

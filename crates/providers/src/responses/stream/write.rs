@@ -11,7 +11,7 @@ use crate::usage::Usage;
 /// Writes the events of one stream.
 ///
 /// The last event repeats the whole answer, which is kept for it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Writer {
     out: json::Writer,
     base_id: String,
@@ -25,7 +25,7 @@ pub(crate) struct Writer {
 }
 
 /// An item as far as it has come.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Kept {
     kind: Kind,
     content: HeldText,
