@@ -74,6 +74,6 @@ pub use secret::Secret;
 pub use service::{Service, ServiceTo};
 pub use span::read as read_span;
 pub use stream::{Commit, Streaming};
-pub use target::{Target, TargetState};
+pub use target::{Prefill, Target, TargetState};
 pub use upstream::{ModelFallback, Upstream};
 pub use value::{ModelName, ModelNameError, Name, NameError, Priority, Weight};

@@ -22,6 +22,9 @@ pub struct Retry {
     pub budget: Option<RetryBudget>,
     /// When a second target is asked beside a slow one; `None` never asks one.
     pub hedge: Option<Hedge>,
+    /// Whether another target is asked to go on with a stream of plain text that breaks off after
+    /// its beginning was passed on; `false` unless written.
+    pub continue_stream: bool,
 }
 
 /// How many further tries of an upstream's requests may be made in vain, over ten seconds.
@@ -69,6 +72,10 @@ impl Retry {
             hedge: fields
                 .get("hedge")
                 .and_then(|field| Hedge::read(&field, faults)),
+            continue_stream: fields
+                .get("continue_stream")
+                .and_then(|field| field.boolean(faults))
+                .unwrap_or_default(),
         };
         fields.finish(faults);
         Some(retry)
@@ -81,6 +88,7 @@ impl Retry {
         writer.put_some("backoff", self.backoff.map(span::write_or_false));
         writer.put_some("budget", self.budget.map(RetryBudget::write));
         writer.put_some("hedge", self.hedge.map(Hedge::write));
+        writer.put_some("continue_stream", self.continue_stream.then_some(true));
         (*self != Self::default()).then(|| writer.finish())
     }
 }

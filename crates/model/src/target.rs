@@ -8,8 +8,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    Credentials, Destination, HealthChecks, ModelName, Name, Priority, Secret, Timeouts, Weight,
-    headers::write_headers, span, write::Writer,
+    Credentials, Destination, Faults, HealthChecks, ModelName, Name, Priority, Secret, Timeouts,
+    Weight, headers::write_headers, read::Field, span, write::Writer,
 };
 
 /// One backend of an upstream.
@@ -38,6 +38,7 @@ pub(crate) struct TargetSettings {
     health_checks: Option<HealthChecks>,
     timeouts: Timeouts,
     locality: Option<String>,
+    prefill: Option<Prefill>,
     tags: Vec<String>,
     state: TargetState,
 }
@@ -55,6 +56,48 @@ pub enum TargetState {
     },
     /// It takes no traffic.
     Disabled,
+}
+
+/// How a target is told to go on with the beginning of an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Prefill {
+    /// It can't be told.
+    Never,
+    /// It goes on with a last message of the assistant's.
+    LastMessage,
+    /// The same, with `"prefix": true` in it.
+    Prefix,
+    /// The same, with `"continue_final_message": true` in the request.
+    FinalMessage,
+}
+
+impl Prefill {
+    const ALL: [(Self, &str); 3] = [
+        (Self::LastMessage, "last_message"),
+        (Self::Prefix, "prefix"),
+        (Self::FinalMessage, "continue_final_message"),
+    ];
+
+    /// Reads one of the names, or `false` for a target that can't be told.
+    fn read(field: &Field<'_>, faults: &mut Faults) -> Option<Self> {
+        if field.value.as_bool() == Some(false) {
+            return Some(Self::Never);
+        }
+        let named = |name| Self::ALL.iter().find(|(_, known)| *known == name);
+        match field.value.as_str().and_then(named) {
+            Some((prefill, _)) => Some(*prefill),
+            None => {
+                let message = "must be last_message, prefix, continue_final_message or false";
+                faults.push(&field.pointer, message);
+                None
+            }
+        }
+    }
+
+    fn write(self) -> Value {
+        let named = Self::ALL.iter().find(|(known, _)| *known == self);
+        named.map_or(Value::Bool(false), |(_, name)| Value::from(*name))
+    }
 }
 
 impl TargetState {
@@ -153,6 +196,12 @@ impl Target {
         self.settings.locality.as_deref()
     }
 
+    /// Returns how it is told to go on with the beginning of an answer; `None`: as its provider
+    /// is known to be.
+    pub fn prefill(&self) -> Option<Prefill> {
+        self.settings.prefill
+    }
+
     /// Returns its tags.
     pub fn tags(&self) -> &[String] {
         &self.settings.tags
@@ -205,6 +254,7 @@ impl TargetSettings {
         writer.put_some("health_checks", checks.and_then(HealthChecks::write));
         writer.put_some("timeouts", self.timeouts.write());
         writer.put_some("locality", self.locality.as_deref());
+        writer.put_some("prefill", self.prefill.map(Prefill::write));
         writer.put_list("tags", &self.tags);
         writer.put("state", self.state.as_str());
         if let TargetState::Draining {

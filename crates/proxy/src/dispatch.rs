@@ -1,13 +1,17 @@
 //! The attempts: one target after the other, under one deadline, until one answers.
 
 mod hedge;
+mod resumption;
 mod sending;
 mod tried;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use ai_gateway_providers::{Dialect, Surface, encode, translate_error};
+use ai_gateway_model::Commit;
+use ai_gateway_providers::{
+    Interrupted, Surface, encode, encode_continuation, may_be_continued, translate_error,
+};
 use ai_gateway_registry::{Outcome, Outlook, key_of_prefix};
 use ai_gateway_telemetry::{AttemptOutcome, RequestOutcome};
 use http::Response;
@@ -29,6 +33,7 @@ use crate::story::Story;
 use crate::verdict::{Again, Next, Setback};
 use crate::waiting::{self, Patience};
 
+pub(crate) use self::resumption::{Rest, Resumed, Resumption};
 use self::sending::{Asked, Sending};
 use self::tried::{TooLong, Tried, jittered, no_target};
 
@@ -63,16 +68,19 @@ pub(crate) async fn dispatch(
 
 /// How the client is kept waiting, if it is told anything at all.
 fn patience(call: &Call, route: &Route, story: &Story) -> Option<Patience> {
-    let every = route.streaming().keep_alive.unwrap_or(KEEP_ALIVE);
-    let client = call.surface.dialect();
-    // Google's own clients take each line that is not empty for data.
-    let allows_comments = client != Dialect::GeminiGenerate;
-    let tells = expected(call) == Expected::Stream && allows_comments && !every.is_zero();
-    tells.then(|| Patience {
+    let every = keep_alive(call, route)?;
+    (expected(call) == Expected::Stream).then(|| Patience {
         every,
-        client,
+        client: call.surface.dialect(),
         request_id: story.request_id().to_owned(),
     })
+}
+
+/// How long a client hears nothing at most while it waits, where it can be told anything.
+fn keep_alive(call: &Call, route: &Route) -> Option<Duration> {
+    let every = route.streaming().keep_alive.unwrap_or(KEEP_ALIVE);
+    let tells = waiting::takes_comments(call.surface.dialect()) && !every.is_zero();
+    tells.then_some(every)
 }
 
 async fn ask_targets(
@@ -82,24 +90,26 @@ async fn ask_targets(
     story: Story,
 ) -> Result<Response<Body>, (Failure, Story)> {
     let deadline = story.arrived() + route.total;
+    let may_be_continued =
+        route.retry().continue_stream && may_be_continued(&call.intake, &call.body);
     let mut dispatch = Dispatch {
-        call: &call,
-        route: &route,
+        call,
+        route,
         bodies,
         deadline,
         story,
         tried: Tried::default(),
         waited: Duration::ZERO,
         lacks_count: false,
+        may_be_continued,
+        broken: None,
     };
-    match dispatch.run().await {
-        Ok(Answered::Good(good)) => {
-            let limits = StreamLimits {
-                idle: good.asked.idle,
-                deadline,
-            };
-            Ok(good.respond(limits, dispatch.story))
-        }
+    let mut attempts = match dispatch.begin() {
+        Ok(attempts) => attempts,
+        Err(failure) => return Err((failure, dispatch.story)),
+    };
+    match dispatch.run(&mut attempts).await {
+        Ok(Answered::Good(good)) => Ok(dispatch.respond(*good, attempts)),
         Ok(Answered::Refused(response)) => {
             dispatch
                 .story
@@ -107,7 +117,7 @@ async fn ask_targets(
             Ok(response)
         }
         Err(_) if dispatch.lacks_count && dispatch.story.attempts() == 0 => {
-            let answer = respond::estimate(&call.body, dispatch.story.request_id());
+            let answer = respond::estimate(&dispatch.call.body, dispatch.story.request_id());
             let outcome = RequestOutcome::Success;
             dispatch.story.end(answer.status(), outcome);
             Ok(answer)
@@ -117,9 +127,9 @@ async fn ask_targets(
 }
 
 /// One request while targets are asked for it.
-struct Dispatch<'a> {
-    call: &'a Call,
-    route: &'a Route,
+struct Dispatch {
+    call: Call,
+    route: Route,
     bodies: BodyLimits,
     deadline: Instant,
     story: Story,
@@ -128,6 +138,10 @@ struct Dispatch<'a> {
     waited: Duration,
     /// Whether a target was passed over that cannot count a request's tokens.
     lacks_count: bool,
+    /// Whether another target may go on with its stream, should it break off.
+    may_be_continued: bool,
+    /// The stream that broke off, which the next target is to go on with.
+    broken: Option<Box<Interrupted>>,
 }
 
 /// A target's answer that the client gets.
@@ -138,16 +152,18 @@ enum Answered {
     Refused(Response<Body>),
 }
 
-impl Dispatch<'_> {
-    async fn run(&mut self) -> Result<Answered, Failure> {
+impl Dispatch {
+    /// Counts the request, and finds its targets.
+    fn begin(&self) -> Result<Attempts, Failure> {
         self.route.retries().request(self.story.monotonic());
         if let Some((hedge, _)) = self.hedge() {
             self.route.hedges().request(hedge);
         }
-        let mut attempts = self
-            .route
-            .attempts(self.call)
-            .map_err(|nothing| no_target(&nothing, self.call))?;
+        let attempts = self.route.attempts(&self.call);
+        attempts.map_err(|nothing| no_target(&nothing, &self.call))
+    }
+
+    async fn run(&mut self, attempts: &mut Attempts) -> Result<Answered, Failure> {
         let nothing_left = loop {
             if !self.has_attempts_left() {
                 break None;
@@ -160,11 +176,11 @@ impl Dispatch<'_> {
                 // Nothing that it was asked: its lease goes back unjudged.
                 continue;
             }
-            match self.ask(lease, &mut attempts).await {
+            match self.ask(lease, attempts).await {
                 Came::Answered(answered) => return Ok(answered),
                 Came::Unasked => {}
                 Came::Elsewhere => {
-                    if !self.may_go_on(&attempts).await {
+                    if !self.may_go_on(attempts).await {
                         break None;
                     }
                 }
@@ -175,7 +191,7 @@ impl Dispatch<'_> {
         if let Some(refusal) = tried.too_long.take().and_then(|long| long.refusal) {
             return Ok(Answered::Refused(refusal));
         }
-        Err(tried.failure(nothing_left, self.call, self.deadline))
+        Err(tried.failure(nothing_left, &self.call, self.deadline))
     }
 
     fn has_attempts_left(&self) -> bool {
@@ -193,9 +209,13 @@ impl Dispatch<'_> {
             self.tried.lacks_model = true;
             return false;
         }
+        let model = served_model(lease, &self.call);
+        if self.broken.is_some() && lease.prefill(&model).is_none() {
+            return false;
+        }
         self.tried.too_long.as_ref().is_none_or(|long| {
             lease
-                .context_window(&served_model(lease, self.call))
+                .context_window(&model)
                 .is_some_and(|window| window > long.window)
         })
     }
@@ -259,16 +279,26 @@ impl Dispatch<'_> {
 
     /// Puts the request in the words of the lease's target; `None` when they do not suffice.
     fn prepare(&mut self, lease: Lease) -> Option<Sending> {
-        let call = self.call;
+        let call = &self.call;
         let model = served_model(&lease, call);
-        let traits = lease.traits(&model);
-        let encoded = match encode(&call.intake, &call.body, &traits, self.story.stamp()) {
+        let (traits, stamp) = (lease.traits(&model), self.story.stamp());
+        let encoded = match &self.broken {
+            None => encode(&call.intake, &call.body, &traits, stamp),
+            Some(broken) => {
+                let from = (lease.prefill(&model)?, &**broken);
+                encode_continuation(&call.intake, &call.body, &traits, stamp, from)
+            }
+        };
+        let mut encoded = match encoded {
             Ok(encoded) => encoded,
             Err(error) => {
                 self.tried.unsayable.get_or_insert(error);
                 return None;
             }
         };
+        if self.may_be_continued {
+            encoded.exchange.keep_sent();
+        }
         let served = Served {
             substituted: call
                 .model()
@@ -294,7 +324,7 @@ impl Dispatch<'_> {
         Some(Sending {
             target,
             request,
-            expected: expected(call),
+            expected: expected(&self.call),
             limits,
         })
     }
@@ -397,7 +427,11 @@ impl Dispatch<'_> {
             idle: service.stream_idle.unwrap_or(limits.idle),
             deadline: self.deadline,
             commit: CommitPoint {
-                commit: streaming.commit.unwrap_or_default(),
+                commit: match self.broken {
+                    None => streaming.commit.unwrap_or_default(),
+                    // The client has the beginning.
+                    Some(_) => Commit::FirstToken,
+                },
                 hold_bytes: hold_bytes.unwrap_or(self.bodies.held_stream_bytes),
             },
             bodies: self.bodies,
@@ -444,15 +478,21 @@ struct Good {
     answer: Answer,
 }
 
-impl Good {
-    fn respond(self, limits: StreamLimits, mut story: Story) -> Response<Body> {
-        let Self { asked, answer } = self;
+impl Dispatch {
+    /// Answers the client with `good`; another of its `attempts` may go on with a stream.
+    fn respond(self, good: Good, attempts: Attempts) -> Response<Body> {
+        let Good { asked, answer } = good;
+        let limits = StreamLimits {
+            idle: asked.idle,
+            deadline: self.deadline,
+        };
         let Asked {
             mut lease,
             served,
             exchange,
             ..
         } = asked;
+        let (mut story, resumption) = self.into_rest(attempts);
         story.first_token();
         let status = answer.status.as_u16();
         let head = respond::head(status, &answer.headers, &lease, &served, &story);
@@ -472,6 +512,7 @@ impl Good {
                     *begun,
                     limits,
                     Settlement::new(exchange, lease, story),
+                    resumption,
                 ))
             }
             AnswerBody::Opaque(source) => Body::relayed(Opaque::new(

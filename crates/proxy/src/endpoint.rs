@@ -8,9 +8,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ai_gateway_model::HostHandling;
+use ai_gateway_model::{HostHandling, Prefill as WrittenPrefill};
 use ai_gateway_providers::{
-    Catalogue, Dialect, EncodedBody, ModelFacts, Quirks, Surface, TargetTraits, Usage,
+    Catalogue, Dialect, EncodedBody, ModelFacts, Prefill, Quirks, Surface, TargetTraits, Usage,
     join_url_path,
 };
 use ai_gateway_telemetry::TargetMeters;
@@ -43,6 +43,8 @@ pub struct Endpoint {
     /// Signs each request, where the credential is a key of AWS.
     signer: Option<Signer>,
     api_version: Option<String>,
+    /// How it is told the beginning of an answer, where its operator says so.
+    prefill: Option<WrittenPrefill>,
     probe: Probe,
     headers: HeaderMap,
     limits: EndpointLimits,
@@ -107,6 +109,18 @@ impl Endpoint {
             api_version: self.api_version.as_deref(),
             quirks: self.quirks,
             default_max_tokens: DEFAULT_MAX_TOKENS,
+        }
+    }
+
+    /// How the target is told to go on with the beginning of an answer of `model`; `None` where it
+    /// can't be told, or nobody says that it can.
+    pub(crate) fn prefill(&self, model: &str) -> Option<Prefill> {
+        match self.prefill {
+            None => Prefill::of(&self.traits(model)),
+            Some(WrittenPrefill::Never) => None,
+            Some(WrittenPrefill::LastMessage) => Some(Prefill::LastMessage),
+            Some(WrittenPrefill::Prefix) => Some(Prefill::Prefix),
+            Some(WrittenPrefill::FinalMessage) => Some(Prefill::FinalMessage),
         }
     }
 

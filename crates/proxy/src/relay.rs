@@ -1,5 +1,7 @@
 //! Passes a stream on, event by event, to its proof of wholeness or an error event.
 
+mod asking;
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,17 +14,25 @@ use hyper::body::Incoming;
 
 use crate::attempt::Begun;
 use crate::body::Cut;
+use crate::dispatch::{Rest, Resumed, Resumption};
 use crate::settle::{Ending, Settlement};
 use crate::silence::{Silence, StreamLimits};
 
+use self::asking::{Asking, Told};
+
 /// A target's stream from the commit point on.
 pub(crate) struct Relay {
-    source: Incoming,
+    /// What the target sends; `None` while others are asked to go on.
+    source: Option<Incoming>,
     events: StreamRelay,
     ready: VecDeque<Bytes>,
     phase: Phase,
     silence: Silence,
     settlement: Settlement,
+    /// Who else may go on, should the stream break off.
+    resumption: Option<Box<Resumption>>,
+    /// Others are being asked to.
+    asking: Option<Box<Asking>>,
 }
 
 /// Where a stream stands.
@@ -56,6 +66,8 @@ pub(crate) enum Break {
 pub(crate) enum BrokenStream {
     /// The target said in the stream that it failed.
     ErrorEvent,
+    /// The target said in the stream that the request itself is at fault.
+    Refusal,
     /// An event is not of the target's dialect, or too large.
     Malformed,
     /// It ended without proof that it was whole.
@@ -65,6 +77,7 @@ pub(crate) enum BrokenStream {
 impl From<&StreamFault> for BrokenStream {
     fn from(fault: &StreamFault) -> Self {
         match fault {
+            StreamFault::ErrorEvent { class, .. } if class.blames_caller() => Self::Refusal,
             StreamFault::ErrorEvent { .. } => Self::ErrorEvent,
             StreamFault::Truncated => Self::Truncated,
             _ => Self::Malformed,
@@ -72,21 +85,38 @@ impl From<&StreamFault> for BrokenStream {
     }
 }
 
+impl Break {
+    /// Whether another target may well do better.
+    fn may_be_mended(self) -> bool {
+        match self {
+            Self::Fault(BrokenStream::Refusal) | Self::Deadline | Self::Stopping => false,
+            Self::Fault(_) | Self::Disconnected | Self::Silent => true,
+        }
+    }
+}
+
 impl Relay {
-    /// Takes over a stream that has begun.
-    pub(crate) fn new(begun: Begun, limits: StreamLimits, settlement: Settlement) -> Self {
+    /// Takes over a stream that has begun, with which `resumption` may find others to go on.
+    pub(crate) fn new(
+        begun: Begun,
+        limits: StreamLimits,
+        settlement: Settlement,
+        resumption: Option<Box<Resumption>>,
+    ) -> Self {
         let Begun {
             source,
             events,
             ready,
         } = begun;
         let mut relay = Self {
-            source,
+            source: Some(source),
             events,
             ready,
             phase: Phase::Flowing,
             silence: Silence::watch(limits, settlement.ending()),
             settlement,
+            resumption,
+            asking: None,
         };
         relay.note_wholeness();
         relay
@@ -94,7 +124,11 @@ impl Relay {
 
     /// Reads what the source has, until something is ready to be sent or the stream is over.
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match Pin::new(&mut self.source).poll_frame(cx) {
+        let Some(source) = &mut self.source else {
+            self.end(Break::Disconnected);
+            return Poll::Ready(());
+        };
+        match Pin::new(source).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Ok(data) = frame.into_data() {
                     self.take(data);
@@ -161,11 +195,58 @@ impl Relay {
             self.finish();
             return;
         }
+        let usage = self.partial_usage();
+        self.asking = self.ask_others(why, &usage);
+        if self.asking.is_none() {
+            self.tell(why);
+            self.settlement.settle(Ending::Broken(why), &usage);
+        }
+    }
+
+    /// Tells the client that the stream broke off, and nothing after that.
+    fn tell(&mut self, why: Break) {
         self.phase = Phase::Over;
         let event = self.settlement.error_event(why);
         self.ready.push_back(event);
-        self.settlement
-            .settle(Ending::Broken(why), &self.partial_usage());
+    }
+
+    /// Asks others to go on with a stream that broke off after `usage` of its target, where the
+    /// operator wants that and somebody could.
+    fn ask_others(&mut self, why: Break, usage: &Usage) -> Option<Box<Asking>> {
+        let resumption = self.resumption.take().filter(|_| why.may_be_mended())?;
+        let broken = self.events.interrupted(*usage)?;
+        let story = self.settlement.hand_over(why, usage)?;
+        // Its target has nothing more to say to anyone.
+        self.source = None;
+        Some(Box::new(Asking::begin(why, resumption, story, broken)))
+    }
+
+    /// Goes on with what another target sends, or ends where none does.
+    fn resume(&mut self, why: Break, resumed: Resumed) {
+        self.asking = None;
+        match resumed {
+            Resumed::On(rest) => {
+                let Rest {
+                    begun,
+                    limits,
+                    settlement,
+                    resumption,
+                    mark,
+                } = *rest;
+                self.source = Some(begun.source);
+                self.events = begun.events;
+                self.ready.extend((!mark.is_empty()).then(|| mark.into()));
+                self.ready.extend(begun.ready);
+                self.silence = Silence::watch(limits, settlement.ending());
+                self.settlement = settlement;
+                self.resumption = resumption;
+                self.note_wholeness();
+            }
+            Resumed::Off(story) => {
+                self.tell(why);
+                story.broke_off();
+            }
+        }
     }
 }
 
@@ -185,7 +266,13 @@ impl http_body::Body for Relay {
             if this.phase == Phase::Over {
                 return Poll::Ready(None);
             }
-            ready!(this.poll_source(cx));
+            match &mut this.asking {
+                None => ready!(this.poll_source(cx)),
+                Some(asking) => match ready!(asking.poll(cx)) {
+                    Told::Comment(comment) => return Poll::Ready(Some(Ok(Frame::data(comment)))),
+                    Told::Resumed(why, resumed) => this.resume(why, resumed),
+                },
+            }
         }
     }
 }

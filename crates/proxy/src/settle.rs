@@ -54,7 +54,7 @@ impl Settlement {
     /// The client's dialect's way to say that a stream broke.
     pub(crate) fn error_event(&self, why: Break) -> Bytes {
         let (status, code, message) = match why {
-            Break::Fault(BrokenStream::ErrorEvent) => (
+            Break::Fault(BrokenStream::ErrorEvent | BrokenStream::Refusal) => (
                 502,
                 "upstream_failed",
                 "the model's provider failed in the middle of the answer",
@@ -88,6 +88,21 @@ impl Settlement {
             param: None,
             request_id: Some(&self.request_id),
         })
+    }
+
+    /// Gives the lease back after a part of the answer, and hands the story over to whoever gets
+    /// another target to go on with it; `None` when the stream was ended already.
+    pub(crate) fn hand_over(&mut self, why: Break, usage: &Usage) -> Option<Story> {
+        let Open {
+            mut lease,
+            mut story,
+        } = self.open.take()?;
+        story.used(usage, &lease);
+        lease.tokens(usage.input, usage.output);
+        let (outcome, recorded) = blame(why);
+        lease.finish(outcome);
+        story.attempted(recorded);
+        Some(story)
     }
 
     /// Gives the lease back and tells the story; does nothing the second time.
@@ -132,6 +147,7 @@ fn blame(why: Break) -> (Outcome, AttemptOutcome) {
     let failed = |recorded| (Outcome::Failure(FailureKind::Stream), recorded);
     match why {
         Break::Fault(BrokenStream::ErrorEvent) => failed(AttemptOutcome::ServerError),
+        Break::Fault(BrokenStream::Refusal) => (Outcome::CallerFault, AttemptOutcome::CallerFault),
         Break::Fault(BrokenStream::Malformed) => failed(AttemptOutcome::Malformed),
         Break::Fault(BrokenStream::Truncated) | Break::Disconnected => {
             failed(AttemptOutcome::Disconnected)

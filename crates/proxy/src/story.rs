@@ -131,19 +131,24 @@ impl Story {
         self.record.time_to_first_token = Some(self.arrived.elapsed());
     }
 
-    /// Notes the tokens that `target` reported, and what they cost.
+    /// Adds the tokens that `target` reported, and what they cost.
     pub(crate) fn used(&mut self, usage: &Usage, target: &Endpoint) {
         for admission in &self.admissions {
             admission.used_tokens(usage.total(), self.clock.monotonic());
         }
+        let so_far = self.record.usage;
         self.record.usage = TokenUsage {
-            input: usage.input,
-            output: usage.output,
-            cached_input: usage.cached_read,
-            reasoning: usage.reasoning,
+            input: so_far.input.saturating_add(usage.input),
+            output: so_far.output.saturating_add(usage.output),
+            cached_input: so_far.cached_input.saturating_add(usage.cached_read),
+            reasoning: so_far.reasoning.saturating_add(usage.reasoning),
         };
         let model = self.record.served_model.as_deref();
-        self.record.cost_nano_usd = model.and_then(|model| target.cost_nano_usd(model, usage));
+        let cost = model.and_then(|model| target.cost_nano_usd(model, usage));
+        self.record.cost_nano_usd = match (self.record.cost_nano_usd, cost) {
+            (Some(so_far), Some(more)) => Some(so_far.saturating_add(more)),
+            (so_far, more) => so_far.or(more),
+        };
     }
 
     /// What an answer is marked with where its target does not do so.
@@ -171,6 +176,12 @@ impl Story {
     /// Tells the story of a request that the gateway answered with an error after its head.
     pub(crate) fn refuse_in_stream(mut self) {
         self.tell(StatusCode::OK, RequestOutcome::Failed);
+    }
+
+    /// Tells the story of a stream that broke off and that no other target went on with.
+    pub(crate) fn broke_off(mut self) {
+        self.attempted(AttemptOutcome::Cancelled);
+        self.tell(StatusCode::OK, RequestOutcome::Truncated);
     }
 
     /// Tells the story.

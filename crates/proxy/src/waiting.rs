@@ -150,5 +150,10 @@ fn is_event_stream(response: &Response<Body>) -> bool {
             .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
 }
 
+/// Whether a client passes over comments: Google's own take each line that is not empty for data.
+pub(crate) fn takes_comments(client: Dialect) -> bool {
+    client != Dialect::GeminiGenerate
+}
+
 /// A line that readers of event streams pass over.
-const COMMENT: &[u8] = b": keep-alive\n\n";
+pub(crate) const COMMENT: &[u8] = b": keep-alive\n\n";

@@ -36,6 +36,8 @@ pub struct RequestRecord {
     pub outcome: RequestOutcome,
     /// Whether the answer was an event stream.
     pub is_stream: bool,
+    /// How often another target went on with the stream after it had broken off.
+    pub continued: u32,
     /// The tokens that the target reported; zeros when it reported none.
     pub usage: TokenUsage,
     /// What those tokens cost, in billionths of a US dollar; `None` where no price is known.
@@ -64,6 +66,7 @@ impl RequestRecord {
             status: 0,
             outcome: RequestOutcome::Refused,
             is_stream: false,
+            continued: 0,
             usage: TokenUsage::default(),
             cost_nano_usd: None,
             time_to_first_token: None,

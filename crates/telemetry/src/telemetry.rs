@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
@@ -41,6 +42,7 @@ struct Inner {
     families: Arc<Families>,
     sampler: Sampler,
     in_flight: Gauge,
+    continued: Counter,
     config_revision: Gauge,
     config_successful: Gauge,
     config_changed_at: Gauge,
@@ -60,6 +62,12 @@ impl Telemetry {
             "requests_inflight",
             "Requests that have not ended",
             in_flight.clone(),
+        );
+        let continued = Counter::default();
+        own.register(
+            "streams_continued",
+            "Times that another target went on with a stream that had broken off",
+            continued.clone(),
         );
         own.register(
             "config_revision",
@@ -89,6 +97,7 @@ impl Telemetry {
                 families,
                 sampler,
                 in_flight,
+                continued,
                 config_revision,
                 config_successful,
                 config_changed_at,
@@ -133,6 +142,7 @@ impl Telemetry {
             Some(last) => last.target.count_request(record),
             None => self.inner.families.count_unserved(record),
         }
+        self.inner.continued.inc_by(u64::from(record.continued));
         access::write(record);
     }
 

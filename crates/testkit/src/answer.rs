@@ -13,6 +13,8 @@ pub(crate) struct Asked {
     pub(crate) question: String,
     /// The text of the tool results since then.
     pub(crate) tool_results: Vec<String>,
+    /// The beginning of the answer, where the conversation ends in one.
+    pub(crate) begun: Option<String>,
     pub(crate) images: usize,
     pub(crate) input_tokens: u64,
     /// Those of them that are read from a cache.
@@ -152,12 +154,16 @@ impl Asked {
     }
 
     fn text_answer(&self, name: &str, say: Option<&str>) -> Answer {
+        // It goes on as whoever began.
+        let begun = self.begun.as_deref().unwrap_or_default();
+        let name = begun.split_once(" stand-in").map_or(name, |(name, _)| name);
         let text = match (say, &self.json_schema) {
             (Some(say), _) => say.to_owned(),
             (None, Some(schema)) => sample_of(schema).to_string(),
             (None, None) => self.introduction(name),
         };
-        let mut pieces = pieces_of(&text);
+        let text = text.strip_prefix(begun).unwrap_or(&text);
+        let mut pieces = pieces_of(text);
         let limit = self
             .max_tokens
             .and_then(|limit| usize::try_from(limit).ok());

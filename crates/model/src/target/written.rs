@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{Target, TargetSettings, TargetState};
+use super::{Prefill, Target, TargetSettings, TargetState};
 use crate::{
     Destination, Faults, HealthChecks, ModelName, Name, Priority, Timeouts, Weight,
     credentials::written::WrittenCredentials,
@@ -123,6 +123,9 @@ impl TargetSettings {
             locality: fields
                 .get("locality")
                 .and_then(|field| short_text(&field, 128, faults)),
+            prefill: fields
+                .get("prefill")
+                .and_then(|field| Prefill::read(&field, faults)),
             tags: fields
                 .get("tags")
                 .and_then(|field| read_tags(&field, faults))
@@ -130,13 +133,8 @@ impl TargetSettings {
             state: read_state(fields, faults),
         };
         // The other fields are read even when the destination is at fault: all faults at once.
-        let stand_in = Destination::Address {
-            protocol: crate::Protocol::Https,
-            host: String::new(),
-            port: 443,
-        };
         let is_placed = destination.is_some();
-        let settings = settings(destination.unwrap_or(stand_in));
+        let settings = settings(destination.unwrap_or_else(nowhere));
         settings.check_models(fields, faults);
         is_placed.then_some(settings)
     }
@@ -162,6 +160,15 @@ impl TargetSettings {
             let pointer = crate::read::join(&fields.at("model_map"), asked);
             faults.push(pointer, "must be in the models list");
         }
+    }
+}
+
+/// Stands in for a destination that is at fault.
+fn nowhere() -> Destination {
+    Destination::Address {
+        protocol: crate::Protocol::Https,
+        host: String::new(),
+        port: 443,
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use ai_gateway_model::{Commit, Hedge, Kind, Retry, RetryBudget, Streaming, Timeouts, Upstream};
+use ai_gateway_model::{
+    Commit, Hedge, Kind, Prefill, Retry, RetryBudget, Streaming, Timeouts, Upstream,
+};
 use serde_json::{Value, json};
 
 use crate::kit::{Bench, lines};
@@ -46,6 +48,7 @@ fn every_setting_of_a_retry_is_kept() {
         "attempts": 4, "max_wait": "1500ms", "backoff": 0.25,
         "budget": { "percent": 50, "per_second": 0 },
         "hedge": { "percentile": 90, "min_delay": "250ms", "percent": 10 },
+        "continue_stream": true,
     } }));
     let expected = Retry {
         attempts: Some(4),
@@ -60,8 +63,34 @@ fn every_setting_of_a_retry_is_kept() {
             min_delay: Duration::from_millis(250),
             percent: 10,
         }),
+        continue_stream: true,
     };
     assert_eq!(upstream.retry(), expected);
+}
+
+#[test]
+fn a_target_says_how_it_is_told_to_go_on() {
+    for (written, meant) in [
+        (json!(null), None),
+        (json!(false), Some(Prefill::Never)),
+        (json!("last_message"), Some(Prefill::LastMessage)),
+        (json!("prefix"), Some(Prefill::Prefix)),
+        (json!("continue_final_message"), Some(Prefill::FinalMessage)),
+    ] {
+        let targets = json!([{ "provider": "openai", "prefill": written }]);
+        let upstream = read(&json!({ "targets": targets }));
+        assert_eq!(upstream.targets()[0].prefill(), meant);
+    }
+    check_faults(
+        &json!({
+            "targets": [{ "provider": "openai", "prefill": true }],
+            "retry": { "continue_stream": "yes" },
+        }),
+        &[
+            "/targets/0/prefill: must be last_message, prefix, continue_final_message or false",
+            "/retry/continue_stream: must be true or false, not a string",
+        ],
+    );
 }
 
 #[test]

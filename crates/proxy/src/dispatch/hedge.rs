@@ -38,10 +38,10 @@ impl<F> Runner<F> {
     }
 }
 
-impl Dispatch<'_> {
+impl Dispatch {
     /// How the request hedges, if it does, and what it waits for.
     pub(super) fn hedge(&self) -> Option<(Hedge, AnswerKind)> {
-        let kind = match expected(self.call) {
+        let kind = match expected(&self.call) {
             Expected::Stream => AnswerKind::Stream,
             Expected::Plain => AnswerKind::Plain,
             // Nobody knows what it does, so it is not done twice.
@@ -103,13 +103,12 @@ impl Dispatch<'_> {
                 (second.since, first)
             }
         };
-        let meter = self.route.hedges();
         if outcome.1.is_ok() {
-            meter.took(kind, ahead.elapsed());
+            self.route.hedges().took(kind, ahead.elapsed());
             match turn {
                 Turn::First => self.route.retries().in_vain(self.story.monotonic()),
                 // It took so long at least: left out, the usual would seem ever quicker.
-                Turn::Second => meter.took(kind, behind.since.elapsed()),
+                Turn::Second => self.route.hedges().took(kind, behind.since.elapsed()),
             }
             // Its connection goes before anything of the answer is passed on.
             drop(behind);
@@ -121,7 +120,7 @@ impl Dispatch<'_> {
         let since = behind.since;
         let outcome = behind.sent.await;
         if outcome.1.is_ok() {
-            meter.took(kind, since.elapsed());
+            self.route.hedges().took(kind, since.elapsed());
             if turn == Turn::Second && self.tried.attempts == 1 {
                 self.route.retries().in_vain(self.story.monotonic());
             }

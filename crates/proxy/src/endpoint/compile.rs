@@ -200,6 +200,7 @@ impl Compile for Compiler {
             query: shown.query,
             body_field: shown.body_field,
             signer: self.signer(target, known)?,
+            prefill: target.prefill(),
             api_version: target
                 .destination()
                 .site()

@@ -10,6 +10,8 @@ mod clouds;
 #[cfg(test)]
 mod commit;
 #[cfg(test)]
+mod continuation;
+#[cfg(test)]
 mod drain;
 #[cfg(test)]
 mod failover;

@@ -84,6 +84,9 @@ impl AccessLine<'_> {
         line.text("asked_model", record.asked_model.as_deref().unwrap_or(""));
         line.text("served_model", record.served_model.as_deref().unwrap_or(""));
         line.flag("is_stream", record.is_stream);
+        if record.continued > 0 {
+            line.number("continued", u64::from(record.continued));
+        }
         line.number("input_tokens", record.usage.input);
         line.number("output_tokens", record.usage.output);
         if let Some(cost) = record.cost_nano_usd {

@@ -292,6 +292,12 @@ fn read_messages(messages: &Value, asked: &mut Asked) -> Result<(), Refusal> {
         content.add_to(asked, role);
         open = content.tool_uses;
     }
+    let begun = asked.begun.as_deref().unwrap_or_default();
+    if begun.ends_with(char::is_whitespace) {
+        return Err(Refusal::invalid(
+            "messages: final assistant content cannot end with trailing whitespace",
+        ));
+    }
     match open.as_slice() {
         [] => Ok(()),
         [id, ..] => Err(Refusal::invalid(format!(

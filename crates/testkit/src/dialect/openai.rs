@@ -286,6 +286,7 @@ fn read_messages(messages: &Value, asked: &mut Asked) -> Result<(), Refusal> {
             _ => asked.count_input(&text),
         }
         asked.images += images;
+        asked.begun = (role == "assistant").then(|| text.clone());
         match role {
             "system" | "developer" => {}
             "user" => {

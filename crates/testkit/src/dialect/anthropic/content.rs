@@ -94,6 +94,7 @@ impl<'a> MessageContent<'a> {
         let text = self.texts.join(" ");
         asked.count_input(&text);
         asked.images += self.images;
+        asked.begun = (role == "assistant").then(|| text.clone());
         if role == "user" && !text.is_empty() {
             asked.question = text;
             asked.tool_results.clear();
