@@ -328,7 +328,7 @@ impl Dropped {
         }
     }
 
-    fn into_names(self) -> Vec<String> {
+    pub(crate) fn into_names(self) -> Vec<String> {
         self.0
     }
 }

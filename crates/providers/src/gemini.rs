@@ -1,5 +1,6 @@
 //! Google's generateContent.
 
+mod adapt;
 pub(crate) mod error;
 pub(crate) mod path;
 mod request;
@@ -7,6 +8,7 @@ mod response;
 mod stream;
 mod usage;
 
+pub(crate) use adapt::adapt_request;
 pub(crate) use request::{read_request, write_request};
 pub(crate) use response::{read_answer, write_answer};
 pub(crate) use stream::{Reader, Writer};

@@ -54,7 +54,7 @@ pub use intake::{Intake, IntakeError};
 pub use models::{ModelEntry, render_models};
 pub use relay::{StreamFault, StreamRelay};
 pub use table::{
-    Auth, AuthScheme, DeveloperRole, MaxTokensField, MissingPart, Probe, Provider, Quirks,
+    Auth, AuthScheme, CallIds, DeveloperRole, MaxTokensField, MissingPart, Probe, Provider, Quirks,
     ResponsesApi, StreamUsage, TextParts, ToolIds, join_url_path, provider, provider_names,
 };
 pub use usage::Usage;

@@ -136,6 +136,8 @@ pub struct Quirks {
     pub refused: &'static [&'static str],
     /// Fields it has under another name.
     pub renamed: &'static [(&'static str, &'static str)],
+    /// Whether Gemini's calls of functions, and their results, may have identifiers.
+    pub call_ids: CallIds,
     /// How it spells a tool choice of "some tool, whichever".
     pub any_tool: &'static str,
     /// The version of Anthropic's dialect, where it stands in the body, and the model in the path.
@@ -182,6 +184,15 @@ pub enum ToolIds {
     NineAlphanumeric,
 }
 
+/// Whether Gemini's calls of functions, and their results, may have identifiers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CallIds {
+    /// They may.
+    Taken,
+    /// Calls are told apart by their order alone.
+    Refused,
+}
+
 /// Whether usage at the end of a stream has to be asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StreamUsage {
@@ -212,6 +223,7 @@ impl Quirks {
         takes_reasoning_back: false,
         refused: &[],
         renamed: &[],
+        call_ids: CallIds::Taken,
         any_tool: "required",
         version_in_body: None,
         prefills: Prefills::Unknown,

@@ -9,7 +9,7 @@ use crate::exchange::{Dropped, EncodeError, TargetTraits};
 use crate::intake::Intake;
 use crate::json::Writer;
 use crate::table::StreamUsage;
-use crate::{anthropic, openai};
+use crate::{anthropic, gemini, openai};
 
 /// A body in slices, most of them the client's own bytes.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -65,6 +65,11 @@ pub(super) fn pass_through(
     }
     if matches!(intake.surface(), Surface::Messages | Surface::CountTokens)
         && let Some(adapted) = anthropic::adapt_request(body, intake.surface(), to)
+    {
+        return Ok(EncodedBody::whole(adapted));
+    }
+    if to.dialect == Dialect::GeminiGenerate
+        && let Some(adapted) = gemini::adapt_request(body, to)
     {
         return Ok(EncodedBody::whole(adapted));
     }

@@ -3,8 +3,8 @@
 use crate::continuation::{Prefill, Prefills};
 use crate::dialect::Dialect;
 use crate::table::{
-    Auth, AuthScheme, DeveloperRole, Probe, Provider, Quirks, ResponsesApi, StreamUsage, TextParts,
-    ToolIds,
+    Auth, AuthScheme, CallIds, DeveloperRole, Probe, Provider, Quirks, ResponsesApi, StreamUsage,
+    TextParts, ToolIds,
 };
 
 const BEARER: Auth = Auth {
@@ -133,7 +133,10 @@ pub(super) const ALL: &[Provider] = &[
         },
         auth: BEARER,
         required_headers: &[],
-        quirks: Quirks::NONE,
+        quirks: Quirks {
+            call_ids: CallIds::Refused,
+            ..Quirks::NONE
+        },
         sells: &["gemini"],
         signed_as: None,
     },

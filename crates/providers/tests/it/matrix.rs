@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use ai_gateway_providers::{
-    AuthScheme, Catalogue, Dialect, MaxTokensField, Provider, ResponsesApi, Surface, ToolIds,
-    provider, provider_names,
+    AuthScheme, CallIds, Catalogue, Dialect, MaxTokensField, Provider, ResponsesApi, Surface,
+    ToolIds, provider, provider_names,
 };
 
 use crate::golden::UPDATES;
@@ -69,6 +69,9 @@ pub(crate) fn quirks(provider: &Provider) -> String {
     }
     if quirks.takes_reasoning_back {
         notes.push("gets `reasoning_content` back".to_owned());
+    }
+    if quirks.call_ids == CallIds::Refused {
+        notes.push("no `id` of calls".to_owned());
     }
     for (from, to) in quirks.renamed {
         notes.push(format!("`{from}` as `{to}`"));

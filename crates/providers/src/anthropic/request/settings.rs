@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use super::schema::closed;
+use super::schema::bound;
 use crate::anthropic::abilities::{Abilities, Sampling, Thinking};
 use crate::exchange::{EncodeError, Plan};
 use crate::json::{Text, Writer};
@@ -52,7 +52,7 @@ impl<'r> Settings<'r> {
             format: None,
             format_by_tool: None,
         };
-        settings.take_format(request, abilities)?;
+        settings.take_format(request, abilities, plan)?;
         settings.take_thinking(request, abilities, plan);
         settings.settle_sampling(abilities, plan);
         Ok(settings)
@@ -62,12 +62,13 @@ impl<'r> Settings<'r> {
         &mut self,
         request: &'r Request<'r>,
         abilities: Abilities,
+        plan: &mut Plan<'_>,
     ) -> Result<(), EncodeError> {
         let Some(format @ Format::Schema { schema, .. }) = &request.format else {
             return Ok(());
         };
         if abilities.structured_output {
-            self.format = Some(closed(schema));
+            self.format = Some(bound(schema, plan.dropped));
         } else if request.tools.is_empty() {
             self.format_by_tool = Some(format);
         } else {

@@ -1,5 +1,6 @@
 //! Into Anthropic's dialect.
 
+use super::schema::bound;
 use super::settings::Settings;
 use super::write_content::{write_system, write_turn};
 use crate::anthropic::abilities::Abilities;
@@ -136,19 +137,32 @@ fn write_tool(tool: &Tool<'_>, plan: &mut Plan<'_>, out: &mut Writer) {
         if let Some(description) = &tool.description {
             out.key("description").text(description);
         }
+        let is_strict = tool.strict == Some(true) && takes_strict(plan);
         match &tool.schema {
+            Some(schema) if is_strict => out
+                .key("input_schema")
+                .verbatim(&bound(schema, plan.dropped)),
             Some(schema) => out.key("input_schema").verbatim(schema),
             None => out
                 .key("input_schema")
                 .verbatim(r#"{"type":"object","properties":{}}"#),
         };
-        if tool.strict == Some(true) {
+        if is_strict {
             out.key("strict").bool(true);
         }
         if let Some(cache) = tool.cache {
             out.key("cache_control").raw(cache);
         }
     });
+}
+
+/// Whether the model binds what it gives tools to their schemas; noted where it does not.
+fn takes_strict(plan: &mut Plan<'_>) -> bool {
+    let takes = Abilities::of(plan.to.model).structured_output;
+    if !takes {
+        plan.dropped.note("strict");
+    }
+    takes
 }
 
 fn write_choice(request: &Request<'_>, plan: &mut Plan<'_>, out: &mut Writer) {

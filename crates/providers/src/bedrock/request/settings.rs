@@ -48,8 +48,8 @@ pub(super) fn write_settings(
         });
     }
     write_filled("additionalModelRequestFields", additional, out);
-    if settings.format.is_some() {
-        write_format(request, out);
+    if let Some(schema) = &settings.format {
+        write_format(request, schema, out);
     }
 }
 
@@ -64,12 +64,9 @@ fn write_filled(name: &str, fields: Writer, out: &mut Writer) {
 }
 
 /// Binds the answer's text to a schema, which stands in a string.
-fn write_format(request: &Request<'_>, out: &mut Writer) {
+fn write_format(request: &Request<'_>, schema: &str, out: &mut Writer) {
     let Some(Format::Schema {
-        name,
-        description,
-        schema,
-        ..
+        name, description, ..
     }) = &request.format
     else {
         return;

@@ -37,6 +37,9 @@ pub(super) fn read_input<'a>(
     Ok(())
 }
 
+/// What the identifiers of reasoning items begin with, OpenAI's and the gateway's own.
+const REASONING_ID: &str = "rs_";
+
 /// What one side says.
 type Spoken<'a> = (Role, Vec<Block<'a>>);
 
@@ -83,6 +86,18 @@ fn read_item<'a>(place: Place, item: &Object<'a>) -> Result<Option<Spoken<'a>>, 
             (Role::User, one(result))
         }
         "reasoning" => return Ok(None),
+        "item_reference" => {
+            let id = expect::required_string(item, "id", place)?;
+            // As good as the item itself, which means nothing elsewhere.
+            if id.starts_with(REASONING_ID) {
+                return Ok(None);
+            }
+            return Err(EncodeError::new(
+                format_args!("{place}.id"),
+                "must not refer to an earlier item, for the model that serves this keeps none: \
+                 send the item itself (clients do with `store` set to false)",
+            ));
+        }
         kind => {
             return Err(EncodeError::new(
                 format_args!("{place}.type"),
