@@ -1,6 +1,7 @@
 """Checks that unmodified clients are served through the gateway.
 
-Two parts. The guide's: two providers, configured as the guide says, and what an application sees of
+Three parts. The stand-ins': those that no client in front of the gateway speaks to are asked by their
+makers' own clients. The guide's: two providers, configured as the guide says, and what an application sees of
 them and of their failures. The pairs: every client against every kind of target. Prints a line a
 check and, last, how many passed and failed.
 """
@@ -12,6 +13,7 @@ import sys
 import harness
 import matrix
 import pairs
+import stand_in_checks
 
 # The order of the imports is the order of the checks.
 import setup_checks  # noqa: F401  isort: skip
@@ -29,11 +31,11 @@ import pairs_bad_input  # noqa: F401  isort: skip
 
 def main():
     arguments = parse()
-    passed = failed = 0
+    counts = [stand_in_checks.run(arguments.stand_in)]
     if not arguments.pairs:
-        passed, failed = check_guide(arguments)
-    passed_pairs, failed_pairs = check_pairs(arguments)
-    passed, failed = passed + passed_pairs, failed + failed_pairs
+        counts.append(check_guide(arguments))
+    counts.append(check_pairs(arguments))
+    passed, failed = map(sum, zip(*counts, strict=True))
     print(f"{passed} passed, {failed} failed", flush=True)
     return 1 if failed else 0
 

@@ -12,6 +12,11 @@ TARGETS = {
     "responses": "a server of the Responses API alone",
     "anthropic": "Anthropic, messages",
     "gemini": "Google, generateContent",
+    "vertex": "Google's models on Vertex AI",
+    "vertex-anthropic": "Anthropic's models on Vertex AI",
+    "azure": "Azure OpenAI, a dated version, whose paths name the deployment",
+    "bedrock": "Amazon Bedrock, Converse with Anthropic's models; signed requests, binary streams",
+    "cohere": "Cohere, chat v2",
 }
 
 

@@ -30,6 +30,9 @@ class Target:
     def __init__(self, name, dialect, model, thinker, shows_thoughts, **written):
         self.name, self.dialect, self.model, self.thinker = name, dialect, model, thinker
         self.shows_thoughts, self.written = shows_thoughts, written
+        # Whether usage tells thoughts apart, and whether one call at a time can be asked for.
+        self.counts_thoughts = dialect not in ("anthropic", "vertex-anthropic", "bedrock", "cohere")
+        self.bounds_calls = dialect not in ("gemini", "vertex", "bedrock", "cohere")
         self.stand_in = None
 
     def said(self, question, model=None):
@@ -38,10 +41,23 @@ class Target:
     def thought(self, question):
         return f"{self.name} thinks about: {question}"
 
+    def key(self):
+        """The only key that the stand-in lets in; none where the target has no credential."""
+        credentials = self.written.get("credentials")
+        if not credentials:
+            return None
+        if "aws_access_key_id" in credentials:
+            return f"{credentials['aws_access_key_id']}:{credentials['aws_secret_access_key']}"
+        return credentials["header_value"].removeprefix("Bearer ")
+
     def document(self):
         models = [self.model, self.thinker]
         elsewhere = {} if "provider" in self.written else {"base_url": self.stand_in.url}
         return {**self.written, **elsewhere, "name": self.name, "models": models}
+
+
+def header(name, value):
+    return {"header_name": name, "header_value": value}
 
 
 TARGETS = [
@@ -59,6 +75,58 @@ TARGETS = [
     Target("responses", "responses", "gpt-4o", "o3-mini", False, path="/v1/responses"),
     Target("anthropic", "anthropic", "claude-haiku-4-5", "claude-sonnet-4-5", True, provider="anthropic", path="/v1/messages"),
     Target("gemini", "gemini", "gemini-2.0-flash", "gemini-2.5-flash", True, provider="gemini"),
+    Target(
+        "vertex",
+        "vertex",
+        "gemini-2.0-flash-001",
+        "gemini-2.5-pro",
+        True,
+        provider="vertex",
+        region="europe-west4",
+        project="clients",
+        credentials=header("Authorization", "Bearer vertex-token"),
+    ),
+    Target(
+        "vertex-anthropic",
+        "vertex-anthropic",
+        "claude-haiku-4-5@20251001",
+        "claude-sonnet-4-5@20250929",
+        True,
+        provider="vertex-anthropic",
+        region="global",
+        project="clients",
+        credentials=header("Authorization", "Bearer vertex-token"),
+    ),
+    Target(
+        "azure",
+        "azure",
+        "gpt-4.1-mini",
+        "o3",
+        False,
+        provider="azure",
+        base_url="https://clients.openai.azure.com",
+        api_version="2024-10-21",
+        credentials=header("api-key", "azure-key"),
+    ),
+    Target(
+        "bedrock",
+        "bedrock",
+        "us.anthropic.claude-haiku-4-5-20251001-v1:0",
+        "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        True,
+        provider="bedrock",
+        region="us-east-1",
+        credentials={"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "bedrock-secret"},
+    ),
+    Target(
+        "cohere",
+        "cohere",
+        "command-a-03-2025",
+        "command-a-reasoning-08-2025",
+        True,
+        provider="cohere",
+        credentials=header("Authorization", "Bearer cohere-key"),
+    ),
 ]
 FEATURES, CHECKS = [], []
 
@@ -89,7 +157,7 @@ class World:
         try:
             places = {}
             for target in TARGETS:
-                target.stand_in = self.gateway.keep(StandIn(stand_in, target.dialect, None, name=target.name))
+                target.stand_in = self.gateway.keep(StandIn(stand_in, target.dialect, target.key(), name=target.name))
                 if "provider" in target.written:
                     places[target.written["provider"]] = target.stand_in.url
             self.gateway.start(gateway_server, places)

@@ -53,6 +53,8 @@ def _(world, target):
 def _(world, target):
     stream = ask(world, target, user("hello there"), stream=True, stream_options={"include_usage": True})
     chunks = list(stream)
+    if target.name == "azure":  # What its filters found comes first, in a chunk that names no model.
+        assert not chunks[0].choices and chunks.pop(0).prompt_filter_results
     assert joined(chunks) == target.said("hello there"), joined(chunks)
     assert len({chunk.id for chunk in chunks}) == 1 and all(chunk.model == target.model for chunk in chunks)
     reasons = [choice.finish_reason for chunk in chunks for choice in chunk.choices if choice.finish_reason]
@@ -60,7 +62,8 @@ def _(world, target):
     usage = chunks[-1].usage
     assert usage.prompt_tokens == 2 and usage.completion_tokens == len(joined(chunks).split()), usage
     unasked = list(ask(world, target, user("hello"), stream=True))
-    assert all(chunk.usage is None and chunk.choices for chunk in unasked), "usage that nobody asked for"
+    told = unasked[1:] if target.name == "azure" else unasked
+    assert all(chunk.usage is None and chunk.choices for chunk in told), "usage that nobody asked for"
 
 
 @chat("instructions and history")
@@ -150,7 +153,7 @@ def _(world, target):
     assert len(choose("required").tool_calls) == 2
     none = choose("none")
     assert not none.tool_calls and none.content, none
-    if target.dialect != "gemini":  # It has no word for it, and the answer's head says so.
+    if target.bounds_calls:  # Others have no word for it, and the answer's head says so.
         assert len(choose("auto", parallel_tool_calls=False).tool_calls) == 1
 
 
@@ -165,6 +168,11 @@ def _(world, target):
 def _(world, target):
     answer = sdk(world).chat.completions.parse(model=target.model, messages=user("where?"), response_format=Trip)
     assert answer.choices[0].message.parsed == Trip(**SAMPLE), answer
+    # Limits on values, which some refuse.
+    schema = {**SCHEMA, "properties": {"city": {"type": "string", "maxLength": 9}, "days": {"type": "integer", "minimum": 1}}}
+    form = {"type": "json_schema", "json_schema": {"name": "trip", "schema": schema}}
+    answer = ask(world, target, user("where?"), response_format=form)
+    assert json.loads(answer.choices[0].message.content) == SAMPLE, answer
 
 
 @chat("reasoning")
@@ -180,7 +188,7 @@ def _(world, target):
     assert joined(chunks) == message.content
     if target.shows_thoughts:
         assert thought == joined(chunks, "reasoning_content") == target.thought("why?"), (thought, message)
-    if target.dialect != "anthropic":  # It does not tell them apart.
+    if target.counts_thoughts:
         assert answer.usage.completion_tokens_details.reasoning_tokens == 4, answer.usage
 
 

@@ -5,7 +5,22 @@
     reason = "a JSON value reads as null where it lacks a member, and is set only on objects made here"
 )]
 mod anthropic;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a JSON value reads as null where it lacks a member, and is set only on objects made here"
+)]
+mod azure;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a JSON value reads as null where it lacks a member, and is set only on objects made here"
+)]
+mod bedrock;
 mod check;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a JSON value reads as null where it lacks a member, and is set only on objects made here"
+)]
+mod cohere;
 #[expect(
     clippy::indexing_slicing,
     reason = "a JSON value reads as null where it lacks a member, and is set only on objects made here"
@@ -21,7 +36,15 @@ mod openai;
     reason = "a JSON value reads as null where it lacks a member, and is set only on objects made here"
 )]
 mod responses;
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a JSON value reads as null where it lacks a member, and is set only on objects made here"
+)]
+mod vertex;
 
+use std::time::SystemTime;
+
+use bytes::Bytes;
 use http::{HeaderMap, Method};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -38,6 +61,17 @@ pub enum Dialect {
     Responses,
     /// Google's Gemini API: generateContent, plain and streamed, models.
     Gemini,
+    /// Google's models on Vertex AI: generateContent under a project and a location.
+    Vertex,
+    /// Anthropic's models on Vertex AI: messages, with the model in the path.
+    #[serde(rename = "vertex-anthropic")]
+    VertexAnthropic,
+    /// Azure OpenAI: OpenAI's calls at its v1 paths and at those of dated versions.
+    Azure,
+    /// Amazon Bedrock: Converse, plain and as a binary stream.
+    Bedrock,
+    /// Cohere: chat, version 2.
+    Cohere,
 }
 
 impl Dialect {
@@ -48,13 +82,31 @@ impl Dialect {
             Self::Anthropic => "anthropic",
             Self::Responses => "responses",
             Self::Gemini => "gemini",
+            Self::Vertex => "vertex",
+            Self::VertexAnthropic => "vertex-anthropic",
+            Self::Azure => "azure",
+            Self::Bedrock => "bedrock",
+            Self::Cohere => "cohere",
         }
     }
 
-    /// The dialect spoken at `path`: OpenAI has two.
-    pub(crate) fn at(self, path: &str) -> Self {
+    /// Where its paths begin at the provider, for a base URL that leads to a stand-in; empty where
+    /// they begin at the host.
+    pub fn base_path(self) -> &'static str {
         match self {
-            Self::OpenAi if path == responses::PATH => Self::Responses,
+            Self::OpenAi | Self::Anthropic | Self::Responses => "/v1",
+            Self::Gemini => "/v1beta",
+            Self::Vertex => "/v1/projects/standin/locations/here/publishers/google",
+            Self::VertexAnthropic => "/v1/projects/standin/locations/here/publishers/anthropic",
+            Self::Azure | Self::Bedrock | Self::Cohere => "",
+        }
+    }
+
+    /// The dialect of the answer to a call of `target`: OpenAI has two.
+    pub(crate) fn at(self, target: &str) -> Self {
+        match self {
+            Self::OpenAi if target == responses::PATH => Self::Responses,
+            Self::Azure if azure::is_responses(target) => Self::Responses,
             dialect => dialect,
         }
     }
@@ -71,16 +123,29 @@ impl Dialect {
             ],
             Self::Anthropic => &["claude-3-5-sonnet-20241022", "claude-3-5-haiku-20241022"],
             Self::Responses => &["gpt-4o", "o4-mini"],
-            Self::Gemini => &["gemini-2.5-flash", "gemini-2.5-pro"],
+            Self::Gemini | Self::Vertex => &["gemini-2.5-flash", "gemini-2.5-pro"],
+            Self::VertexAnthropic => &["claude-sonnet-4-5@20250929", "claude-haiku-4-5@20251001"],
+            Self::Azure => &["gpt-4o", "gpt-4o-mini"],
+            Self::Bedrock => &[
+                "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+                "amazon.nova-lite-v1:0",
+            ],
+            Self::Cohere => &["command-a-03-2025", "command-a-reasoning-08-2025"],
         }
     }
 
     pub(crate) fn reply(self, call: &Call<'_>) -> Reply {
         let replied = match self {
+            Self::OpenAi if call.path == responses::PATH => responses::reply(call),
             Self::OpenAi => openai::reply(call),
             Self::Anthropic => anthropic::reply(call),
             Self::Responses => responses::reply(call),
             Self::Gemini => gemini::reply(call),
+            Self::Vertex => vertex::reply(call),
+            Self::VertexAnthropic => vertex::reply_of_anthropic(call),
+            Self::Azure => azure::reply(call),
+            Self::Bedrock => bedrock::reply(call),
+            Self::Cohere => cohere::reply(call),
         };
         replied.unwrap_or_else(|refusal| self.refuse(&refusal))
     }
@@ -88,9 +153,11 @@ impl Dialect {
     /// The error that the provider sends with `status`, when nothing more is known.
     pub(crate) fn usual_error(self, status: u16) -> Reply {
         let (kind, message) = match self {
-            Self::OpenAi | Self::Responses => openai::usual_error(status),
-            Self::Anthropic => anthropic::usual_error(status),
-            Self::Gemini => ("", gemini::usual_message(status)),
+            Self::OpenAi | Self::Responses | Self::Azure => openai::usual_error(status),
+            Self::Anthropic | Self::VertexAnthropic => anthropic::usual_error(status),
+            Self::Gemini | Self::Vertex => ("", gemini::usual_message(status)),
+            Self::Bedrock => bedrock::usual_error(status),
+            Self::Cohere => ("", cohere::usual_message(status)),
         };
         self.refuse(&Refusal {
             status,
@@ -102,36 +169,80 @@ impl Dialect {
     }
 
     /// The event that reports an error inside a stream.
-    pub(crate) fn error_event(self, kind: &str, message: &str) -> String {
-        match self {
-            Self::OpenAi => openai::event(&openai::error_body(kind, message, None, None)),
-            Self::Anthropic => anthropic::event("error", &anthropic::error_body(kind, message)),
+    pub(crate) fn error_event(self, kind: &str, message: &str) -> Bytes {
+        let event = match self {
+            Self::OpenAi | Self::Azure => {
+                openai::event(&openai::error_body(kind, message, None, None))
+            }
+            Self::Anthropic | Self::VertexAnthropic => {
+                anthropic::event("error", &anthropic::error_body(kind, message))
+            }
             Self::Responses => responses::error_event(kind, message),
             Self::Gemini => gemini::event(&gemini::error_body(gemini::code_of(kind), message)),
+            // In an array, unlike the same of the Gemini API.
+            Self::Vertex => gemini::event(&Value::from(vec![gemini::error_body(
+                gemini::code_of(kind),
+                message,
+            )])),
+            Self::Bedrock => return bedrock::error_message(kind, message),
+            Self::Cohere => cohere::error_event(message),
+        };
+        event.into()
+    }
+
+    /// What reports an error in a plain answer of status 200.
+    pub(crate) fn error_in_answer(self, kind: &str, message: &str) -> Bytes {
+        match self {
+            Self::Bedrock => bedrock::error_in_answer().to_string().into(),
+            Self::Cohere => cohere::error_in_answer().to_string().into(),
+            dialect => {
+                let event = dialect.error_event(kind, message);
+                let event = String::from_utf8_lossy(&event);
+                let data = event.rsplit_once("data: ");
+                data.map_or("", |(_, data)| data.trim_end())
+                    .to_owned()
+                    .into()
+            }
         }
     }
 
     /// An event that has the dialect's frame and no JSON inside.
-    pub(crate) fn malformed_event(self) -> &'static str {
-        match self {
-            Self::OpenAi => "data: {\"id\": \"chatcmpl-broken\", \"choices\": [{\"delta\": {\n\n",
-            Self::Anthropic => {
+    pub(crate) fn malformed_event(self) -> Bytes {
+        let event = match self {
+            Self::OpenAi | Self::Azure => {
+                "data: {\"id\": \"chatcmpl-broken\", \"choices\": [{\"delta\": {\n\n"
+            }
+            Self::Anthropic | Self::VertexAnthropic => {
                 "event: content_block_delta\ndata: {\"type\": \"content_block_de\n\n"
             }
             Self::Responses => {
                 "event: response.output_text.delta\ndata: {\"type\": \"response.output\n\n"
             }
-            Self::Gemini => "data: {\"candidates\": [{\"content\": {\r\n\r\n",
-        }
+            Self::Gemini | Self::Vertex => "data: {\"candidates\": [{\"content\": {\r\n\r\n",
+            Self::Bedrock => return bedrock::malformed_message(),
+            Self::Cohere => cohere::malformed_event(),
+        };
+        Bytes::from_static(event.as_bytes())
     }
 
     /// Whether `event` is the one that ends a stream.
-    pub(crate) fn is_last_event(self, event: &str) -> bool {
+    pub(crate) fn is_last_event(self, event: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(event);
         match self {
-            Self::OpenAi => event.starts_with("data: [DONE]"),
-            Self::Anthropic => event.starts_with("event: message_stop"),
-            Self::Responses => responses::is_last_event(event),
-            Self::Gemini => event.contains("\"finishReason\""),
+            Self::OpenAi | Self::Azure => text.starts_with("data: [DONE]"),
+            Self::Anthropic | Self::VertexAnthropic => text.starts_with("event: message_stop"),
+            Self::Responses => responses::is_last_event(&text),
+            Self::Gemini | Self::Vertex => text.contains("\"finishReason\""),
+            Self::Bedrock => bedrock::is_last_message(event),
+            Self::Cohere => cohere::is_last_event(&text),
+        }
+    }
+
+    /// The type of the content of its streams.
+    pub(crate) fn stream_type(self) -> &'static str {
+        match self {
+            Self::Bedrock => "application/vnd.amazon.eventstream",
+            _ => "text/event-stream; charset=utf-8",
         }
     }
 
@@ -147,8 +258,21 @@ impl Dialect {
             Self::OpenAi | Self::Responses => {
                 openai::error_body(kind, message, *code, param.as_deref())
             }
-            Self::Anthropic => anthropic::error_body(kind, message),
-            Self::Gemini => gemini::error_body(*status, message),
+            Self::Azure if azure::is_told_by_front(*status) => azure::error_body(*status, message),
+            Self::Azure => openai::error_body(kind, message, *code, param.as_deref()),
+            Self::Gemini | Self::Vertex => gemini::error_body(*status, message),
+            Self::VertexAnthropic if vertex::is_told_by_google(*status) => {
+                gemini::error_body(*status, message)
+            }
+            Self::Anthropic | Self::VertexAnthropic => anthropic::error_body(kind, message),
+            Self::Bedrock => {
+                return Reply::Exception {
+                    status: *status,
+                    kind,
+                    message: message.clone(),
+                };
+            }
+            Self::Cohere => cohere::error_body(message),
         };
         Reply::Json {
             status: *status,
@@ -175,6 +299,8 @@ pub(crate) struct Call<'a> {
     pub(crate) say: Option<&'a str>,
     /// A number that no other request of this stand-in has, for ids.
     pub(crate) serial: usize,
+    /// When it came, by which signatures are told to be fresh.
+    pub(crate) now: SystemTime,
 }
 
 /// What goes back.
@@ -184,8 +310,20 @@ pub(crate) enum Reply {
         status: u16,
         body: Value,
     },
-    /// A stream, event by event, each with its blank line.
-    Events(Vec<String>),
+    /// An error whose kind stands in the head.
+    Exception {
+        status: u16,
+        kind: &'static str,
+        message: String,
+    },
+    /// A stream, event by event, each with its frame.
+    Events(Vec<Bytes>),
+}
+
+impl Reply {
+    fn events(events: Vec<String>) -> Self {
+        Self::Events(events.into_iter().map(Bytes::from).collect())
+    }
 }
 
 /// Why a request is refused.

@@ -11,7 +11,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -89,7 +89,8 @@ impl Provider {
         self
     }
 
-    /// The only key it lets in; by default it asks for none.
+    /// The only key it lets in; by default it asks for none. Bedrock's is `ID:SECRET` or
+    /// `ID:SECRET:TOKEN` of AWS, by which requests must be signed, or one that is sent as it is.
     #[must_use]
     pub fn key(mut self, key: &str) -> Self {
         self.key = Some(key.to_owned());
@@ -330,8 +331,12 @@ impl State {
         entry: Entry,
     ) -> Response<Script> {
         let path = received.target.split('?').next().unwrap_or_default();
-        let dialect = self.dialect.at(path);
-        let reply = dialect.reply(&Call {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "where requests come in, and what tells whether a signature is fresh"
+        )]
+        let now = SystemTime::now();
+        let reply = self.dialect.reply(&Call {
             method: &received.method,
             target: &received.target,
             path,
@@ -343,7 +348,9 @@ impl State {
             refuses_other_models: self.refuses_other_models,
             say: behaviour.say.as_deref(),
             serial: entry.index(),
+            now,
         });
+        let dialect = self.dialect.at(&received.target);
         script::play(dialect, reply, behaviour, wire, entry)
     }
 }

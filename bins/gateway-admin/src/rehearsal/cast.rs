@@ -171,14 +171,20 @@ impl Role {
         if known.is_none_or(|known| played(known.dialect, Some(known)).is_none()) {
             fields.remove("provider");
         }
-        let (base, path) = match self.dialect {
-            Dialect::OpenAi => ("v1", Some("/v1/chat/completions")),
-            Dialect::Anthropic => ("v1", Some("/v1/messages")),
-            Dialect::Responses => ("v1", Some("/v1/responses")),
-            // Each request's own path names its model.
-            Dialect::Gemini => ("v1beta", None),
+        let path = match self.dialect {
+            Dialect::OpenAi => Some("/v1/chat/completions"),
+            Dialect::Anthropic => Some("/v1/messages"),
+            Dialect::Responses => Some("/v1/responses"),
+            // The provider's own: most name the model in each request's path.
+            Dialect::Gemini
+            | Dialect::Vertex
+            | Dialect::VertexAnthropic
+            | Dialect::Azure
+            | Dialect::Bedrock
+            | Dialect::Cohere => None,
         };
-        fields.insert("base_url".to_owned(), format!("{url}/{base}").into());
+        let base = format!("{url}{}", self.dialect.base_path());
+        fields.insert("base_url".to_owned(), base.into());
         fields.remove("path");
         if let Some(path) = path {
             fields.insert("path".to_owned(), path.into());
@@ -201,16 +207,22 @@ impl Role {
 /// for it. Other targets are played as OpenAI's: they fail and recover in the same way.
 fn played(wire: Wire, known: Option<&Provider>) -> Option<Dialect> {
     let serves_at = |path| known.is_none_or(|known| known.chat_path == path);
-    match wire {
+    // Without its provider's name the gateway would not know where the target's calls are.
+    let by_name = match known.map(|known| known.name) {
+        Some("gemini") => Some(Dialect::Gemini),
+        Some("vertex") => Some(Dialect::Vertex),
+        Some("vertex-anthropic") => Some(Dialect::VertexAnthropic),
+        Some("azure") => Some(Dialect::Azure),
+        Some("bedrock") => Some(Dialect::Bedrock),
+        Some("cohere") => Some(Dialect::Cohere),
+        _ => None,
+    };
+    by_name.or(match wire {
         Wire::OpenAiChat if serves_at("/chat/completions") => Some(Dialect::OpenAi),
         Wire::AnthropicMessages if serves_at("/messages") => Some(Dialect::Anthropic),
         Wire::OpenAiResponses if known.is_none() => Some(Dialect::Responses),
-        // Without its provider's name the gateway would not know a target's dialect.
-        Wire::GeminiGenerate if known.is_some_and(|known| known.name == "gemini") => {
-            Some(Dialect::Gemini)
-        }
         _ => None,
-    }
+    })
 }
 
 /// Takes out what must not or cannot take part: credentials, and what only an answer shows.
@@ -324,7 +336,7 @@ mod tests {
             let copy = Cast::read(document.clone());
             assert_eq!(copy.map(|copy| copy.roles.len()), Ok(1), "{document}");
             let base = document["targets"][0]["base_url"].as_str().unwrap();
-            assert!(base.starts_with("http://s:1/v1"), "{document}");
+            assert!(base.starts_with("http://s:1"), "{document}");
             assert_eq!(document["targets"][0]["region"], Value::Null);
         }
     }

@@ -26,7 +26,8 @@ struct Arguments {
     /// What it calls itself in its answers; the dialect by default.
     #[arg(long)]
     name: Option<String>,
-    /// The only API key it lets in; any by default.
+    /// The only API key it lets in; any by default. Bedrock's is ID:SECRET, by which requests must
+    /// be signed, or a key that is sent as it is.
     #[arg(long)]
     key: Option<String>,
     /// A model it serves; repeatable. Every model by default.
@@ -52,6 +53,11 @@ enum DialectName {
     Anthropic,
     Responses,
     Gemini,
+    Vertex,
+    VertexAnthropic,
+    Azure,
+    Bedrock,
+    Cohere,
 }
 
 #[tokio::main]
@@ -62,6 +68,11 @@ async fn main() -> io::Result<()> {
         DialectName::Anthropic => Dialect::Anthropic,
         DialectName::Responses => Dialect::Responses,
         DialectName::Gemini => Dialect::Gemini,
+        DialectName::Vertex => Dialect::Vertex,
+        DialectName::VertexAnthropic => Dialect::VertexAnthropic,
+        DialectName::Azure => Dialect::Azure,
+        DialectName::Bedrock => Dialect::Bedrock,
+        DialectName::Cohere => Dialect::Cohere,
     };
     let mut provider = Provider::new(dialect)
         .listen(arguments.listen)

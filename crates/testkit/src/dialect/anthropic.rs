@@ -6,7 +6,8 @@ mod stream;
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use self::content::{MessageContent, sign};
+use self::content::MessageContent;
+pub(super) use self::content::sign;
 use super::check;
 use super::{Call, Refusal, Reply, elements, header, text_of};
 use crate::answer::{Answer, Asked, Content, Stop, Thinking, Tool, ToolChoice};
@@ -63,7 +64,7 @@ fn check_headers(call: &Call<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn messages(call: &Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn messages(call: &Call<'_>) -> Result<Reply, Refusal> {
     let body = read_object(call.body, MESSAGE_FIELDS)?;
     let asked = read_request(&body)?;
     if asked.max_tokens.is_none_or(|tokens| tokens == 0) {
@@ -73,7 +74,7 @@ fn messages(call: &Call<'_>) -> Result<Reply, Refusal> {
     let answer = asked.answer(call.name, call.say);
     let id = format!("msg_standin{}", call.serial);
     if asked.is_stream {
-        return Ok(Reply::Events(stream::message_events(&id, &asked, &answer)));
+        return Ok(Reply::events(stream::message_events(&id, &asked, &answer)));
     }
     let mut content = Vec::new();
     if asked.thinking == Thinking::Shown {
@@ -101,7 +102,7 @@ fn messages(call: &Call<'_>) -> Result<Reply, Refusal> {
     Ok(Reply::Json { status: 200, body })
 }
 
-fn count(call: &Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn count(call: &Call<'_>) -> Result<Reply, Refusal> {
     let body = read_object(call.body, MESSAGE_FIELDS)?;
     let asked = read_request(&body)?;
     Ok(Reply::Json {
@@ -213,6 +214,11 @@ fn read_format(body: &Value, asked: &mut Asked) -> Result<(), Refusal> {
              explicitly set to false",
         ));
     }
+    if let Some(keyword) = check::refused_by_claude(&format["schema"]) {
+        return Err(Refusal::invalid(format!(
+            "output_config.format.schema: property '{keyword}' is not supported"
+        )));
+    }
     asked.json_schema = Some(format["schema"].clone());
     Ok(())
 }
@@ -226,6 +232,7 @@ fn read_tools(body: &Value, asked: &mut Asked) -> Result<(), Refusal> {
                 "tools.{index}.custom.input_schema: Field required"
             )));
         }
+        check_strict(tool, asked, index)?;
         asked.tools.push(Tool {
             name: name.to_owned(),
             schema: tool["input_schema"].clone(),
@@ -247,6 +254,31 @@ fn read_tools(body: &Value, asked: &mut Asked) -> Result<(), Refusal> {
         ));
     }
     Ok(())
+}
+
+/// Holds a strict tool to what makes it one; only the newer models have them.
+fn check_strict(tool: &Value, asked: &Asked, index: usize) -> Result<(), Refusal> {
+    let at = format!("tools.{index}.custom");
+    if tool["strict"] != true {
+        return Ok(());
+    }
+    if asked.model.contains("claude-3") {
+        return Err(Refusal::invalid(format!(
+            "{at}.strict: Extra inputs are not permitted"
+        )));
+    }
+    let schema = &tool["input_schema"];
+    if !check::is_closed(schema) {
+        return Err(Refusal::invalid(format!(
+            "{at}: For 'object' type, 'additionalProperties' must be explicitly set to false"
+        )));
+    }
+    match check::refused_by_claude(schema) {
+        Some(keyword) => Err(Refusal::invalid(format!(
+            "{at}: property '{keyword}' is not supported"
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn read_messages(messages: &Value, asked: &mut Asked) -> Result<(), Refusal> {

@@ -60,6 +60,45 @@ pub(super) fn is_closed(schema: &Value) -> bool {
     }
 }
 
+/// A keyword of a schema that Anthropic's models can't be bound to: each is a limit on values.
+pub(super) fn refused_by_claude(schema: &Value) -> Option<&str> {
+    const REFUSED: [&str; 11] = [
+        "minimum",
+        "maximum",
+        "exclusiveMinimum",
+        "exclusiveMaximum",
+        "multipleOf",
+        "minLength",
+        "maxLength",
+        "maxItems",
+        "uniqueItems",
+        "minProperties",
+        "maxProperties",
+    ];
+    match schema {
+        Value::Object(members) => {
+            let refused = members.keys().find(|name| REFUSED.contains(&name.as_str()));
+            let many = members
+                .get_key_value("minItems")
+                .filter(|(_, least)| least.as_u64().is_none_or(|least| least > 1));
+            let refused = refused.or(many.map(|(name, _)| name));
+            // What is under properties are names, not keywords.
+            let below = members
+                .iter()
+                .flat_map(|(name, value)| match (name.as_str(), value) {
+                    ("properties" | "$defs" | "definitions", Value::Object(named)) => {
+                        named.values().collect::<Vec<_>>()
+                    }
+                    _ => vec![value],
+                });
+            let mut below = below.filter_map(refused_by_claude);
+            refused.map(String::as_str).or_else(|| below.next())
+        }
+        Value::Array(items) => items.iter().find_map(refused_by_claude),
+        _ => None,
+    }
+}
+
 /// Whether every object of a schema demands each of its members.
 pub(super) fn demands_all(schema: &Value) -> bool {
     match schema {

@@ -3,6 +3,8 @@
 mod contents;
 mod schema;
 
+pub(super) use contents::read as read_contents;
+
 use http::Method;
 use serde_json::{Map, Value, json};
 
@@ -77,7 +79,7 @@ pub(super) fn event(data: &Value) -> String {
     format!("data: {data}\r\n\r\n")
 }
 
-fn generate(call: &Call<'_>, model: &str, is_stream: bool) -> Result<Reply, Refusal> {
+pub(super) fn generate(call: &Call<'_>, model: &str, is_stream: bool) -> Result<Reply, Refusal> {
     let body: Map<String, Value> = serde_json::from_slice(call.body)
         .map_err(|_error| Refusal::invalid("Invalid JSON payload received."))?;
     let body = camel(Value::Object(body));
@@ -101,7 +103,7 @@ fn generate(call: &Call<'_>, model: &str, is_stream: bool) -> Result<Reply, Refu
     let id = format!("gemini-standin{}", call.serial);
     let chunks = chunks(&id, &asked, &answer);
     if is_stream {
-        return Ok(Reply::Events(chunks.iter().map(event).collect()));
+        return Ok(Reply::events(chunks.iter().map(event).collect()));
     }
     Ok(Reply::Json {
         status: 200,

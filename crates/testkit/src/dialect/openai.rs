@@ -3,6 +3,8 @@
 mod embeddings;
 mod stream;
 
+pub(super) use embeddings::embeddings;
+
 use http::Method;
 use serde_json::{Map, Value, json};
 
@@ -14,7 +16,7 @@ pub(super) fn reply(call: &Call<'_>) -> Result<Reply, Refusal> {
     check_key(call)?;
     match (call.method, call.path) {
         (&Method::POST, "/v1/chat/completions") => chat(call),
-        (&Method::POST, "/v1/embeddings") => embeddings::embeddings(call),
+        (&Method::POST, "/v1/embeddings") => embeddings(call),
         (&Method::GET, "/v1/models") => Ok(list_models(call)),
         (method, path) => Err(Refusal {
             status: 404,
@@ -61,7 +63,7 @@ pub(super) fn check_key(call: &Call<'_>) -> Result<(), Refusal> {
     }
 }
 
-fn chat(call: &Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn chat(call: &Call<'_>) -> Result<Reply, Refusal> {
     let body = read_object(call.body)?;
     if let Some(unknown) = body
         .keys()
@@ -76,7 +78,7 @@ fn chat(call: &Call<'_>) -> Result<Reply, Refusal> {
     let answer = asked.answer(call.name, call.say);
     let id = format!("chatcmpl-standin{}", call.serial);
     if asked.is_stream {
-        return Ok(Reply::Events(stream::chat_events(&id, &asked, &answer)));
+        return Ok(Reply::events(stream::chat_events(&id, &asked, &answer)));
     }
     let mut message = json!({
         "role": "assistant",

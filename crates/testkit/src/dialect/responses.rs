@@ -42,7 +42,7 @@ pub(super) fn is_last_event(event: &str) -> bool {
         .any(|end| event.starts_with(&format!("event: response.{end}\n")))
 }
 
-fn create(call: &Call<'_>) -> Result<Reply, Refusal> {
+pub(super) fn create(call: &Call<'_>) -> Result<Reply, Refusal> {
     let body = Value::Object(read_object(call.body)?);
     if let Some(unknown) = check::unknown_member(&body, FIELDS) {
         let message = format!("Unknown parameter: '{unknown}'.");
@@ -53,7 +53,7 @@ fn create(call: &Call<'_>) -> Result<Reply, Refusal> {
     let answer = asked.answer(call.name, call.say);
     let id = format!("resp_standin{}", call.serial);
     if asked.is_stream {
-        return Ok(Reply::Events(stream::events(&id, &asked, &answer)));
+        return Ok(Reply::events(stream::events(&id, &asked, &answer)));
     }
     let items = Item::all(&id, &answer);
     Ok(Reply::Json {

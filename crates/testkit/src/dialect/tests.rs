@@ -1,3 +1,7 @@
+mod clouds;
+
+use std::time::UNIX_EPOCH;
+
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
@@ -19,6 +23,7 @@ fn call(dialect: Dialect, target: &str, body: &Value) -> Reply {
         refuses_other_models: false,
         say: None,
         serial: 7,
+        now: UNIX_EPOCH,
     })
 }
 
@@ -57,9 +62,10 @@ fn data_of(reply: Reply) -> Vec<Value> {
     let Reply::Events(events) = reply else {
         panic!("no stream: {reply:?}")
     };
-    let data = events
-        .iter()
-        .map(|event| event.split_once("data: ").unwrap().1.trim_end());
+    let data = events.iter().map(|event| {
+        let event = str::from_utf8(event).unwrap();
+        event.split_once("data: ").unwrap().1.trim_end()
+    });
     data.filter(|data| *data != "[DONE]")
         .map(|data| serde_json::from_str(data).unwrap())
         .collect()

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
+use serde_json::json;
 use tokio::time::{Sleep, sleep};
 
 use super::connection::WireState;
@@ -200,16 +201,7 @@ impl Plan {
                     body,
                 }),
                 _,
-            ) => {
-                let body = match (body, dialect.usual_error(*status)) {
-                    (Some(body), _) => Bytes::from(body.clone()),
-                    (None, Reply::Json { body, .. }) => json_bytes(&body),
-                    (None, Reply::Events(_)) => Bytes::new(),
-                };
-                let mut plan = Self::plain(*status, "application/json", body);
-                plan.headers.extend(headers.clone());
-                plan
-            }
+            ) => Self::failure(dialect, *status, headers, body.as_ref()),
             (Some(Fault::Html), _) => {
                 let page = "<!doctype html><title>Sorry</title><p>Something is being repaired.</p>";
                 Self::plain(
@@ -226,11 +218,8 @@ impl Plan {
                 }),
                 Reply::Json { .. },
             ) => {
-                let event = dialect.error_event(error_type, message);
-                let data = event
-                    .rsplit_once("data: ")
-                    .map_or("", |(_, data)| data.trim_end());
-                Self::plain(200, "application/json", Bytes::from(data.to_owned()))
+                let body = dialect.error_in_answer(error_type, message);
+                Self::plain(200, "application/json", body)
             }
             (fault, Reply::Json { status, body }) => {
                 let mut body = json_bytes(&body);
@@ -247,6 +236,14 @@ impl Plan {
                 }
                 plan
             }
+            (
+                _,
+                Reply::Exception {
+                    status,
+                    kind,
+                    message,
+                },
+            ) => Self::exception(status, kind, &message),
             (fault, Reply::Events(events)) => Self::stream(dialect, events, fault.as_ref()),
         }
     }
@@ -262,7 +259,31 @@ impl Plan {
         }
     }
 
-    fn stream(dialect: Dialect, mut events: Vec<String>, fault: Option<&Fault>) -> Self {
+    /// An error as Amazon sends it: its kind stands in the head.
+    fn exception(status: u16, kind: &str, message: &str) -> Self {
+        let body = json_bytes(&json!({ "message": message }));
+        let mut plan = Self::plain(status, "application/json", body);
+        plan.headers
+            .insert("x-amzn-errortype".to_owned(), kind.to_owned());
+        plan
+    }
+
+    /// Another status than 200, with the body that the behaviour gives or the dialect's usual one.
+    fn failure(
+        dialect: Dialect,
+        status: u16,
+        headers: &BTreeMap<String, String>,
+        body: Option<&String>,
+    ) -> Self {
+        let mut plan = match body {
+            Some(body) => Self::plain(status, "application/json", Bytes::from(body.clone())),
+            None => Self::new(dialect, dialect.usual_error(status), &Behaviour::default()),
+        };
+        plan.headers.extend(headers.clone());
+        plan
+    }
+
+    fn stream(dialect: Dialect, mut events: Vec<Bytes>, fault: Option<&Fault>) -> Self {
         match fault {
             Some(
                 Fault::HangAfterEvents { events: sent }
@@ -272,7 +293,7 @@ impl Plan {
             }
             Some(Fault::MalformedEvent { after_events }) => {
                 let at = (*after_events).min(events.len());
-                events.insert(at, dialect.malformed_event().to_owned());
+                events.insert(at, dialect.malformed_event());
             }
             Some(Fault::MissingEnd) => events.retain(|event| !dialect.is_last_event(event)),
             Some(Fault::TruncatedJson) => events.truncate(events.len() / 2),
@@ -287,7 +308,7 @@ impl Plan {
             _ => {}
         }
         let headers = [
-            ("content-type", "text/event-stream; charset=utf-8"),
+            ("content-type", dialect.stream_type()),
             ("cache-control", "no-cache"),
         ];
         Self {
@@ -295,7 +316,7 @@ impl Plan {
             headers: headers
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .into(),
-            parts: events.into_iter().map(Bytes::from).collect(),
+            parts: events,
             length: None,
         }
     }

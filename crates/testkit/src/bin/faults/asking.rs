@@ -36,6 +36,7 @@ pub(crate) enum Form {
 pub(crate) struct Question {
     pub(crate) protocol: Protocol,
     pub(crate) form: Form,
+    /// What the target speaks, and its client too: of a target whose dialect no client has, OpenAI's.
     pub(crate) dialect: Dialect,
 }
 
@@ -66,13 +67,13 @@ impl Question {
     pub(crate) fn body(self) -> Value {
         let messages = json!([{ "role": "user", "content": "hello" }]);
         let mut body = match self.dialect {
-            Dialect::OpenAi => json!({ "model": "m", "messages": messages }),
             Dialect::Anthropic => json!({ "model": "m", "messages": messages, "max_tokens": 100 }),
             Dialect::Responses => json!({ "model": "m", "input": "hello" }),
             // Its path names the model, and whether it streams.
             Dialect::Gemini => {
                 return json!({ "contents": [{ "role": "user", "parts": [{ "text": "hello" }] }] });
             }
+            _ => json!({ "model": "m", "messages": messages }),
         };
         if let (Form::Stream, Some(body)) = (self.form, body.as_object_mut()) {
             body.insert("stream".to_owned(), json!(true));
@@ -82,11 +83,11 @@ impl Question {
 
     pub(crate) fn path(self) -> &'static str {
         match (self.dialect, self.form) {
-            (Dialect::OpenAi, _) => "/v1/chat/completions",
             (Dialect::Anthropic, _) => "/v1/messages",
             (Dialect::Responses, _) => "/v1/responses",
             (Dialect::Gemini, Form::Plain) => "/v1beta/models/m:generateContent",
             (Dialect::Gemini, Form::Stream) => "/v1beta/models/m:streamGenerateContent?alt=sse",
+            _ => "/v1/chat/completions",
         }
     }
 

@@ -139,14 +139,22 @@ impl Cell {
     }
 
     fn target(&self, name: &str, url: &str, priority: u32) -> Value {
-        let (path, headers) = match self.row.dialect {
+        let dialect = self.row.dialect;
+        let (path, headers) = match dialect {
             Dialect::OpenAi => ("/v1/chat/completions", json!({})),
             Dialect::Anthropic => ("/v1/messages", json!({ "anthropic-version": "2023-06-01" })),
             Dialect::Responses => ("/v1/responses", json!({})),
-            Dialect::Gemini => {
-                let url = format!("{url}/v1beta");
+            // Their paths follow from the provider.
+            Dialect::Gemini
+            | Dialect::Vertex
+            | Dialect::VertexAnthropic
+            | Dialect::Azure
+            | Dialect::Bedrock
+            | Dialect::Cohere => {
+                let url = format!("{url}{}", dialect.base_path());
                 return json!({
-                    "name": name, "provider": "gemini", "base_url": url, "priority": priority,
+                    "name": name, "provider": dialect.as_str(), "base_url": url,
+                    "priority": priority,
                 });
             }
         };

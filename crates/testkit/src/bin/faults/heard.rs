@@ -38,10 +38,10 @@ fn plain(dialect: Dialect, heard: &Heard) -> (End, String) {
         return (end, String::new());
     }
     let text = match dialect {
-        Dialect::OpenAi => body.pointer("/choices/0/message/content"),
         Dialect::Anthropic => body.pointer("/content/0/text"),
         Dialect::Responses => body.pointer("/output/0/content/0/text"),
         Dialect::Gemini => body.pointer("/candidates/0/content/parts/0/text"),
+        _ => body.pointer("/choices/0/message/content"),
     };
     match text.and_then(Value::as_str) {
         Some(text) => (End::Whole, text.to_owned()),
@@ -85,11 +85,11 @@ fn stream(dialect: Dialect, body: &str) -> (End, String) {
             end = Some(End::Whole);
         }
         let piece = match dialect {
-            Dialect::OpenAi => data.pointer("/choices/0/delta/content"),
             Dialect::Anthropic => data.pointer("/delta/text"),
             Dialect::Responses if kind == "response.output_text.delta" => data.get("delta"),
             Dialect::Responses => None,
             Dialect::Gemini => data.pointer("/candidates/0/content/parts/0/text"),
+            _ => data.pointer("/choices/0/delta/content"),
         };
         text.push_str(piece.and_then(Value::as_str).unwrap_or_default());
     }

@@ -255,6 +255,8 @@ fn dialects() -> Vec<Row> {
     for (dialect, events, names) in [
         (Dialect::Responses, 6, RESPONSES),
         (Dialect::Gemini, 3, GEMINI),
+        (Dialect::Bedrock, 4, BEDROCK),
+        (Dialect::Cohere, 4, COHERE),
     ] {
         let cut = |how| fault(Fault::CutAfterEvents { events, how });
         let malformed = Fault::MalformedEvent {
@@ -299,6 +301,23 @@ const GEMINI: [&str; 6] = [
     "no finishReason, Gemini",
     "a malformed event in a stream, Gemini",
     "nothing at all, Gemini",
+];
+
+const BEDROCK: [&str; 6] = [
+    "reset in a stream, Bedrock",
+    "closed in a stream, Bedrock",
+    "a stream that stalls, Bedrock",
+    "no messageStop, Bedrock",
+    "a malformed message in a stream, Bedrock",
+    "nothing at all, Bedrock",
+];
+const COHERE: [&str; 6] = [
+    "reset in a stream, Cohere",
+    "closed in a stream, Cohere",
+    "a stream that stalls, Cohere",
+    "no message-end, Cohere",
+    "a malformed event in a stream, Cohere",
+    "nothing at all, Cohere",
 ];
 
 fn commits() -> Vec<Row> {

@@ -121,7 +121,7 @@ fn check_image(source: &Value) -> Result<(), &'static str> {
 }
 
 /// What proves that a thought is the stand-in's own, unchanged.
-pub(super) fn sign(thought: &str) -> String {
+pub(in crate::dialect) fn sign(thought: &str) -> String {
     let words = thought.split_whitespace().rev().collect::<Vec<_>>();
     STANDARD.encode(format!("{}:{}", thought.len(), words.join(" ")))
 }

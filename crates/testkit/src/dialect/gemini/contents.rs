@@ -8,7 +8,7 @@ use super::only;
 use crate::answer::Asked;
 use crate::dialect::{Refusal, check, elements, text_of};
 
-pub(super) fn read(contents: &Value, asked: &mut Asked) -> Result<(), Refusal> {
+pub(in crate::dialect) fn read(contents: &Value, asked: &mut Asked) -> Result<(), Refusal> {
     if elements(contents).is_empty() {
         return Err(Refusal::invalid(
             "* GenerateContentRequest.contents: contents is not specified",

@@ -8,7 +8,7 @@ use super::{check_model, read_object};
 use crate::answer::count_tokens;
 use crate::dialect::{Call, Refusal, Reply, text_of};
 
-pub(super) fn embeddings(call: &Call<'_>) -> Result<Reply, Refusal> {
+pub(in crate::dialect) fn embeddings(call: &Call<'_>) -> Result<Reply, Refusal> {
     let body = Value::Object(read_object(call.body)?);
     let model = text_of(&body, "model");
     check_model(call, model)?;
