@@ -101,9 +101,14 @@ impl Server {
                 Some(certificate) => {
                     Door::with_tls(socket, certificate.config(&["h2", "http/1.1"])?)
                 }
-                None => socket.into(),
+                None => Door::from(socket),
             };
-            server.serve_proxy(door, Arc::clone(&registry), telemetry.clone(), settings);
+            server.serve_proxy(
+                door.counted(telemetry.clone()),
+                Arc::clone(&registry),
+                telemetry.clone(),
+                settings,
+            );
         }
         if let (Some(socket), Some(access)) = (admin, access) {
             let fleet: Arc<dyn Fleet> = registry;

@@ -13,6 +13,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ai_gateway_telemetry::{Closing, Telemetry};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
@@ -23,7 +24,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service;
 use tracing::{debug, info, warn};
 
-use self::connection::{Connection, TrackedExecutor};
+use self::connection::{Closings, Connection, TrackedExecutor};
 use self::slots::{Slot, Slots};
 use crate::body::Body;
 use crate::settings::ConnectionLimits;
@@ -37,6 +38,7 @@ pub(crate) use self::pace::Pace;
 pub struct Door {
     socket: Arc<TcpListener>,
     tls: Option<TlsAcceptor>,
+    closings: Closings,
 }
 
 impl Door {
@@ -45,7 +47,15 @@ impl Door {
         Self {
             socket: Arc::new(socket),
             tls: Some(tls.into()),
+            closings: Closings::default(),
         }
+    }
+
+    /// Counts in `telemetry` which connections are closed, and why.
+    #[must_use]
+    pub fn counted(mut self, telemetry: Telemetry) -> Self {
+        self.closings = Closings(Some(telemetry));
+        self
     }
 }
 
@@ -55,6 +65,7 @@ impl From<TcpListener> for Door {
         Self {
             socket: Arc::new(socket),
             tls: None,
+            closings: Closings::default(),
         }
     }
 }
@@ -107,26 +118,36 @@ pub async fn serve<S>(
     S::Future: Send + Unpin,
 {
     let Shutdown { drain, ending } = shutdown.into();
-    let Door { socket, tls } = door.into();
+    let Door {
+        socket,
+        tls,
+        closings,
+    } = door.into();
     let streams = TrackedExecutor {
         tracker: TaskTracker::new(),
         cut: CancellationToken::new(),
         stall: limits.write_stall,
+        closings: closings.clone(),
     };
     let slots = Slots::new(limits.max_connections, limits.max_connections_per_ip);
-    let acceptor = Acceptor { socket, slots };
+    let acceptor = Acceptor {
+        socket,
+        slots,
+        closings: closings.clone(),
+    };
     while let Some((stream, slot)) = drain.run_until_cancelled(acceptor.accept()).await {
         let connection = Connection {
             limits,
             retired: drain.child_token(),
             streams: streams.clone(),
+            closings: closings.clone(),
         };
         // Boxed: a task would hold room for it twice, before and after it is first polled.
         let served = Box::pin(greet(connection, stream, tls.clone(), service.clone()));
-        let cut = streams.cut.clone();
+        let (cut, closings) = (streams.cut.clone(), closings.clone());
         streams.tracker.spawn(async move {
             if cut.run_until_cancelled(served).await.is_none() {
-                debug!("connection cut at the drain deadline");
+                closings.count(Closing::DrainDeadline);
             }
             drop(slot);
         });
@@ -161,8 +182,11 @@ where
         let within = connection.limits.tls_handshake;
         match tokio::time::timeout(within, tls.accept(stream)).await {
             Ok(Ok(stream)) => connection.serve(stream, service).await,
-            Ok(Err(error)) => debug!(%error, "TLS handshake failed"),
-            Err(_) => debug!("TLS handshake took too long"),
+            Ok(Err(error)) => {
+                debug!(%error, "TLS handshake failed");
+                connection.closings.count(Closing::TlsHandshake);
+            }
+            Err(_) => connection.closings.count(Closing::TlsTimeout),
         }
     });
     secured.await;
@@ -188,6 +212,7 @@ async fn end(streams: &TrackedExecutor, ending: &CancellationToken) {
 struct Acceptor {
     socket: Arc<TcpListener>,
     slots: Slots,
+    closings: Closings,
 }
 
 impl Acceptor {
@@ -207,7 +232,8 @@ impl Acceptor {
                 }
             };
             let Some(slot) = self.slots.take(place, peer.ip()) else {
-                debug!(address = %peer.ip(), "connection closed: its address has too many");
+                debug!(address = %peer.ip(), "address has too many connections");
+                self.closings.count(Closing::AddressFull);
                 continue;
             };
             // A socket that cannot be set is about to fail anyway.

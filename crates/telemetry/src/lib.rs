@@ -5,6 +5,7 @@
 //! when it is over: that counts it and writes its one access log line. [`Telemetry::render`] is the
 //! text that Prometheus scrapes. [`logs`] starts the process's log.
 
+mod closing;
 pub mod logs;
 mod meters;
 mod process;
@@ -12,6 +13,7 @@ mod record;
 mod sample;
 mod telemetry;
 
+pub use closing::Closing;
 pub use meters::{TargetIdentity, TargetMeters};
 pub use record::{AttemptOutcome, AttemptRecord, RequestOutcome, RequestRecord, TokenUsage};
 pub use sample::{TargetSample, TargetState};

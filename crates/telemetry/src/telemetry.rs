@@ -10,6 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 
+use crate::closing::{Closing, Closings};
 use crate::logs::access;
 use crate::meters::Families;
 use crate::process::ProcessCollector;
@@ -43,6 +44,7 @@ struct Inner {
     sampler: Sampler,
     in_flight: Gauge,
     continued: Counter,
+    closings: Closings,
     config_revision: Gauge,
     config_successful: Gauge,
     config_changed_at: Gauge,
@@ -69,6 +71,7 @@ impl Telemetry {
             "Times that another target went on with a stream that had broken off",
             continued.clone(),
         );
+        let closings = Closings::register(own);
         own.register(
             "config_revision",
             "The revision of the configuration in force",
@@ -98,6 +101,7 @@ impl Telemetry {
                 sampler,
                 in_flight,
                 continued,
+                closings,
                 config_revision,
                 config_successful,
                 config_changed_at,
@@ -129,6 +133,11 @@ impl Telemetry {
         InFlight {
             gauge: self.inner.in_flight.clone(),
         }
+    }
+
+    /// Counts a connection that was closed for a reason of the proxy's own.
+    pub fn connection_closed(&self, closing: Closing) {
+        self.inner.closings.count(closing);
     }
 
     /// Counts a request that is over and writes its access log line, at `info`.

@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use ai_gateway_telemetry::{Closing, Telemetry};
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
@@ -32,6 +33,20 @@ pub(super) struct Connection {
     /// Ends the connection after the exchanges under way; the listener's drain does it too.
     pub(super) retired: CancellationToken,
     pub(super) streams: TrackedExecutor,
+    pub(super) closings: Closings,
+}
+
+/// Counts the connections that are closed. A clone counts together.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Closings(pub(super) Option<Telemetry>);
+
+impl Closings {
+    pub(super) fn count(&self, closing: Closing) {
+        debug!(reason = closing.as_str(), "connection or stream closed");
+        if let Some(telemetry) = &self.0 {
+            telemetry.connection_closed(closing);
+        }
+    }
 }
 
 impl Connection {
@@ -54,7 +69,7 @@ impl Connection {
         let io = TokioIo::new(guarded);
         let service = Counted {
             service,
-            exchanges,
+            exchanges: exchanges.clone(),
             max_requests: self.limits.max_requests,
         };
         // On the heap, so that a connection of one protocol holds no room for the other's, and none
@@ -73,8 +88,12 @@ impl Connection {
             }
             Protocol::Http1 => self.serve_http1(io, service).await,
         };
-        if let Err(error) = ended {
-            debug!(error = %error, "connection ended early");
+        if let Err(error) = &ended {
+            debug!(%error, "connection ended early");
+        }
+        let refused = ended.err().as_ref().and_then(refusal);
+        if let Some(closing) = exchanges.closing().or(refused) {
+            self.closings.count(closing);
         }
     }
 
@@ -89,6 +108,9 @@ impl Connection {
             Some(sniffed) => sniffed,
             None => tokio::time::timeout(LATE, sniff).await.ok()?,
         };
+        if sniffed.is_err() {
+            self.closings.count(Closing::FirstByteTimeout);
+        }
         sniffed.ok().flatten()
     }
 
@@ -211,6 +233,17 @@ impl Connection {
     }
 }
 
+/// What hyper refused by itself, before there was a request.
+fn refusal(error: &hyper::Error) -> Option<Closing> {
+    if error.is_parse_too_large() {
+        Some(Closing::HeadTooLarge)
+    } else if error.is_parse() {
+        Some(Closing::Malformed)
+    } else {
+        None
+    }
+}
+
 /// Reads until the first bytes tell the protocol; `None` when the connection ends before.
 ///
 /// No HTTP/1 method begins like HTTP/2's preface, `PRI * HTTP/2.0`.
@@ -302,6 +335,7 @@ pub(super) struct TrackedExecutor {
     pub(super) tracker: TaskTracker,
     pub(super) cut: CancellationToken,
     pub(super) stall: Duration,
+    pub(super) closings: Closings,
 }
 
 impl<F> Executor<F> for TrackedExecutor
@@ -311,10 +345,10 @@ where
 {
     fn execute(&self, future: F) {
         let cut = self.cut.clone();
-        let stall = self.stall;
+        let (stall, closings) = (self.stall, self.closings.clone());
         self.tracker.spawn(async move {
             if cut.run_until_cancelled(pace::watched(future, stall)).await == Some(false) {
-                debug!("stream reset: its client does not take it");
+                closings.count(Closing::WriteStall);
             }
         });
     }

@@ -1,9 +1,10 @@
 //! What the two ends of a connection's handling tell each other: the one that sees its bytes, and
 //! the one that sees its requests.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use ai_gateway_telemetry::Closing;
 use tokio_util::sync::CancellationToken;
 
 use super::framing::Misframed;
@@ -23,6 +24,8 @@ struct Shared {
     /// The peer has yet to take what was written.
     is_writing: AtomicBool,
     retired: CancellationToken,
+    /// Why the proxy closes the connection, once it does.
+    closing: OnceLock<Closing>,
 }
 
 /// An exchange from the request's head to the end of the answer's body.
@@ -39,6 +42,7 @@ impl Exchanges {
             is_in_request: AtomicBool::new(false),
             is_writing: AtomicBool::new(false),
             retired,
+            closing: OnceLock::new(),
         }))
     }
 
@@ -102,6 +106,17 @@ impl Exchanges {
     /// Takes no further request on this connection and ends it after those under way.
     pub(super) fn retire(&self) {
         self.0.retired.cancel();
+    }
+
+    /// Notes why the connection is closed; the first reason counts.
+    pub(super) fn close(&self, closing: Closing) {
+        // A reason that is there already led to this one.
+        self.0.closing.set(closing).ok();
+    }
+
+    /// Why the connection was closed, where that was the proxy's doing.
+    pub(super) fn closing(&self) -> Option<Closing> {
+        self.0.closing.get().copied()
     }
 
     pub(super) fn is_retired(&self) -> bool {

@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use ai_gateway_telemetry::Closing;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
-use tracing::debug;
 
 use super::exchanges::Exchanges;
 use super::frames::Frames;
@@ -93,7 +93,9 @@ impl<S> Guarded<S> {
             }
             Reader::Http2(frames, flood) => {
                 frames.read(bytes);
-                flood.check(frames.control(), &self.limits)?;
+                flood
+                    .check(frames.control(), &self.limits)
+                    .inspect_err(|_| self.exchanges.close(Closing::ControlFrames))?;
                 frames.is_in_head()
             }
         };
@@ -124,7 +126,13 @@ impl<S> Guarded<S> {
                 self.head_since = Some(Instant::now());
                 continue;
             }
-            debug!("connection closed: silent for too long");
+            self.exchanges
+                .close(match (&self.reader, self.exchanges.is_retired()) {
+                    // Told goodbye for its silence, it is given a head's time to hear of it.
+                    (Reader::Http2(..), true) => Closing::Idle,
+                    _ if self.head_since.is_some() => Closing::HeadTimeout,
+                    _ => Closing::Idle,
+                });
             return Poll::Ready(io::ErrorKind::TimedOut.into());
         }
     }
@@ -171,7 +179,7 @@ impl<S> Guarded<S> {
             Instant::now()
         });
         ready!(self.write_timer.poll(since + self.limits.write_stall, cx));
-        debug!("connection closed: its peer does not read");
+        self.exchanges.close(Closing::WriteStall);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -200,7 +208,13 @@ impl<S: AsyncRead + Unpin> Guarded<S> {
         }
         let mut first = [0; 16];
         let read = tokio::time::timeout(self.limits.keep_alive, self.socket.read(&mut first));
-        let count = read.await.ok().and_then(Result::ok).unwrap_or(0);
+        let count = match read.await {
+            Ok(read) => read.unwrap_or(0),
+            Err(_) => {
+                self.exchanges.close(Closing::Idle);
+                0
+            }
+        };
         self.start.extend(first.iter().take(count));
         count > 0
     }
@@ -303,7 +317,6 @@ impl Flood {
         }
         let now = Instant::now();
         if now.saturating_duration_since(window.since) < FLOOD_WINDOW {
-            debug!("connection closed: flooded with control frames");
             return Err(io::ErrorKind::ConnectionAborted.into());
         }
         self.window = Some(Window {

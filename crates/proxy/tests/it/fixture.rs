@@ -9,7 +9,7 @@ use ai_gateway_model::{
 };
 use ai_gateway_providers::Catalogue;
 use ai_gateway_proxy::{
-    Compiler, Connections, Endpoint, Proxy, ProxySettings, Shutdown, check_actively, serve,
+    Compiler, Connections, Door, Endpoint, Proxy, ProxySettings, Shutdown, check_actively, serve,
 };
 use ai_gateway_registry::{Fleet, Registry, TargetHealth, TargetState};
 use ai_gateway_telemetry::Telemetry;
@@ -101,7 +101,12 @@ impl Fixture {
             ending: proxy.ending(),
         };
         #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
-        tokio::spawn(serve(socket, proxy, connections, shutdown));
+        tokio::spawn(serve(
+            Door::from(socket).counted(telemetry.clone()),
+            proxy,
+            connections,
+            shutdown,
+        ));
         Self {
             address,
             configuration: Configuration::empty(),
@@ -131,6 +136,21 @@ impl Fixture {
         written: &Value,
         finish: impl FnOnce(&mut Draft),
     ) -> Uuid {
+        self.try_put_with(kind, gateway, written, finish).unwrap()
+    }
+
+    /// Creates or replaces an upstream; answers what is wrong with it, if anything is.
+    pub(crate) fn try_upstream(&mut self, gateway: Uuid, written: &Value) -> Result<Uuid, String> {
+        self.try_put_with(Kind::Upstream, Some(gateway), written, |_| {})
+    }
+
+    fn try_put_with(
+        &mut self,
+        kind: Kind,
+        gateway: Option<Uuid>,
+        written: &Value,
+        finish: impl FnOnce(&mut Draft),
+    ) -> Result<Uuid, String> {
         let name = written["name"].as_str().unwrap_or_default();
         let previous = self.configuration.find(kind, gateway, name).cloned();
         let id = previous
@@ -144,7 +164,8 @@ impl Fixture {
             provider_known: &|name| ai_gateway_providers::provider(name).is_some(),
             provider_names: &[],
         };
-        let mut draft = Draft::read(kind, written, &context).unwrap();
+        let draft = Draft::read(kind, written, &context);
+        let mut draft = draft.map_err(|faults| format!("{faults:?}"))?;
         finish(&mut draft);
         let record = Record {
             kind,
@@ -164,7 +185,7 @@ impl Fixture {
             .unwrap();
         let applied = self.registry.apply(&self.configuration);
         assert_eq!(applied.revision, revision);
-        id
+        Ok(id)
     }
 
     pub(crate) fn id(&self, kind: Kind, gateway: Option<Uuid>, name: &str) -> Uuid {
@@ -245,4 +266,22 @@ pub(crate) fn messages(stream: bool) -> Value {
         "stream": stream,
         "messages": [{ "role": "user", "content": "hello" }],
     })
+}
+
+/// How many connections were closed for `reason`, once there are `expected`, or after a while: the
+/// connection's task counts when the client has already seen its end.
+pub(crate) async fn closed(fixture: &Fixture, reason: &str, expected: usize) -> usize {
+    let label = format!("aigw_connections_closed_total{{reason=\"{reason}\"}} ");
+    let mut looks = tokio::time::interval(std::time::Duration::from_millis(20));
+    let mut count = 0;
+    for _ in 0..250 {
+        looks.tick().await;
+        let metrics = fixture.telemetry.render();
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&label));
+        count = line.and_then(|count| count.parse().ok()).unwrap_or(0);
+        if count >= expected {
+            break;
+        }
+    }
+    count
 }

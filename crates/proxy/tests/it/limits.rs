@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::fixture::{Fixture, chat, chat_stream, target};
+use crate::fixture::{Fixture, chat, chat_stream, closed, target};
 
 const SHORT: Duration = Duration::from_millis(200);
 const BODY: &str = r#"{"model":"m","messages":[{"role":"user","content":"x"}]}"#;
@@ -252,6 +252,7 @@ async fn an_address_has_no_more_connections_than_its_share() {
     let kept = [connect(&fixture).await, connect(&fixture).await];
     let (answer, _) = read_to_end(&mut connect(&fixture).await).await;
     assert!(answer.is_empty());
+    assert_eq!(closed(&fixture, "address_full", 1).await, 1);
     drop(kept);
     // The places come back when the proxy has seen the connections end.
     loop {
@@ -263,6 +264,70 @@ async fn an_address_has_no_more_connections_than_its_share() {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn why_a_connection_was_closed_is_counted() {
+    let (_stand_in, fixture) = start(|settings| {
+        settings.connections.first_byte = SHORT;
+        settings.connections.head = SHORT;
+        settings.connections.keep_alive = SHORT;
+        settings.connections.max_headers = 20;
+    })
+    .await;
+    let request = "GET /livez HTTP/1.1\r\nhost: a\r\n";
+    let many = "x: y\r\n".repeat(30);
+    let large = "y".repeat(40_000);
+    for (reason, sent, expected) in [
+        ("first_byte_timeout", String::new(), ""),
+        ("head_timeout", request.to_owned(), ""),
+        ("head_timeout", "PRI * HTTP/2.0\r\n".to_owned(), "\0\0"),
+        ("idle", format!("{request}\r\n"), "HTTP/1.1 200"),
+        (
+            "malformed",
+            "no HTTP at all\r\n\r\n".to_owned(),
+            "HTTP/1.1 400",
+        ),
+        (
+            "malformed",
+            format!("{request}a b: c\r\n\r\n"),
+            "HTTP/1.1 400",
+        ),
+        (
+            "head_too_large",
+            format!("{request}{many}\r\n"),
+            "HTTP/1.1 431",
+        ),
+        (
+            "head_too_large",
+            format!("{request}x: {large}\r\n\r\n"),
+            "HTTP/1.1 431",
+        ),
+    ] {
+        let before = closed(&fixture, reason, 0).await;
+        let mut stream = connect(&fixture).await;
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        let (answer, _) = read_to_end(&mut stream).await;
+        assert!(answer.starts_with(expected), "{reason}: {answer}");
+        assert_eq!(
+            closed(&fixture, reason, before + 1).await,
+            before + 1,
+            "{reason}"
+        );
+    }
+    // A client that leaves by itself is none of them.
+    let all = |metrics: String| {
+        let lines = metrics.lines().filter_map(|line| {
+            let line = line.strip_prefix("aigw_connections_closed_total")?;
+            line.rsplit(' ').next()?.parse::<usize>().ok()
+        });
+        lines.sum::<usize>()
+    };
+    let before = all(fixture.telemetry.render());
+    let answer = fixture.client().get("/livez").await.unwrap();
+    assert_eq!(answer.status, 200);
+    tokio::time::sleep(SHORT).await;
+    assert_eq!(all(fixture.telemetry.render()), before);
 }
 
 #[tokio::test]
