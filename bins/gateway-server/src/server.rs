@@ -101,14 +101,9 @@ impl Server {
                 Some(certificate) => {
                     Door::with_tls(socket, certificate.config(&["h2", "http/1.1"])?)
                 }
-                None => Door::from(socket),
+                None => socket.into(),
             };
-            server.serve_proxy(
-                door.counted(telemetry.clone()),
-                Arc::clone(&registry),
-                telemetry.clone(),
-                settings,
-            );
+            server.serve_proxy(door, Arc::clone(&registry), telemetry.clone(), settings);
         }
         if let (Some(socket), Some(access)) = (admin, access) {
             let fleet: Arc<dyn Fleet> = registry;
@@ -205,6 +200,7 @@ impl Server {
     ) {
         let settings = proxy_settings(settings);
         let connections = settings.connections;
+        let door = door.counted(telemetry.clone());
         let proxy = Proxy::new(registry, telemetry, settings);
         let shutdown = Shutdown {
             drain: self.stopping.clone(),

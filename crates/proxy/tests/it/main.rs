@@ -18,6 +18,8 @@ mod failover;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod floods;
+#[cfg(test)]
 mod hedging;
 #[cfg(test)]
 mod limits;
@@ -27,6 +29,8 @@ mod pages;
 mod routing;
 #[cfg(test)]
 mod streams;
+#[cfg(test)]
+mod threats;
 #[cfg(test)]
 mod tls;
 #[cfg(test)]
