@@ -2,6 +2,7 @@
 
 mod abilities;
 mod adapt;
+mod citation;
 pub(crate) mod error;
 mod request;
 mod response;

@@ -1,5 +1,6 @@
 //! Converse, of Amazon Bedrock: spoken by targets alone.
 
+mod citation;
 mod request;
 mod response;
 mod stream;

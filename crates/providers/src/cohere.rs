@@ -1,5 +1,6 @@
 //! Cohere's chat, version 2: spoken by targets alone.
 
+mod citation;
 mod request;
 mod response;
 mod stream;

@@ -134,8 +134,9 @@ impl Sent {
                 self.id = self.id.take().or_else(|| id.as_ref().map(kept));
                 self.model = self.model.take().or_else(|| model.as_ref().map(kept));
             }
-            Event::Text(_) | Event::Usage(_) | Event::Error(_) => {}
+            Event::Text(_) | Event::TextPart | Event::Usage(_) | Event::Error(_) => {}
             Event::ScoredText(..)
+            | Event::Citation(_)
             | Event::Thinking(_)
             | Event::Signature(_)
             | Event::Redacted(_)

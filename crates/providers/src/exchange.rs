@@ -328,6 +328,14 @@ impl Dropped {
         }
     }
 
+    /// Notes `name` for what could not be read as what other dialects have.
+    pub(crate) fn unless_some<T>(&mut self, name: &str, read: Option<T>) -> Option<T> {
+        if read.is_none() {
+            self.note(name);
+        }
+        read
+    }
+
     pub(crate) fn into_names(self) -> Vec<String> {
         self.0
     }

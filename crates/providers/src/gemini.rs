@@ -2,6 +2,7 @@
 
 mod adapt;
 pub(crate) mod error;
+mod grounding;
 pub(crate) mod path;
 mod request;
 mod response;

@@ -5,6 +5,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod block;
+pub(crate) mod citation;
 pub(crate) mod event;
 pub(crate) mod expect;
 pub(crate) mod group;
@@ -14,6 +15,7 @@ pub(crate) mod tool_names;
 
 pub(crate) use answer::{Answer, Stop};
 pub(crate) use block::{Block, Content, Input, Place, Source};
+pub(crate) use citation::{Citation, Span, Unit};
 pub(crate) use event::Event;
 pub(crate) use logprobs::{AskedLogprobs, Logprobs};
 pub(crate) use request::{

@@ -1,6 +1,7 @@
 //! OpenAI's chat completions.
 
 mod adapt;
+pub(crate) mod annotation;
 pub(crate) mod error;
 mod request;
 mod response;

@@ -47,7 +47,12 @@ pub(crate) struct Answer {
 
 pub(crate) enum AnswerBody {
     /// All of it, in the client's dialect.
-    Whole { bytes: Bytes, usage: Usage },
+    Whole {
+        bytes: Bytes,
+        usage: Usage,
+        /// What of it the client's dialect has no words for.
+        dropped: Vec<String>,
+    },
     /// A stream that has reached its commit point.
     Stream(Box<Begun>),
     /// Passed through as it comes; the gateway knows nothing of its form.
@@ -168,6 +173,7 @@ async fn plain(
     Ok(AnswerBody::Whole {
         bytes: answer.body,
         usage: answer.usage,
+        dropped: answer.dropped,
     })
 }
 

@@ -488,17 +488,20 @@ impl Dispatch {
         };
         let Asked {
             mut lease,
-            served,
+            mut served,
             exchange,
             ..
         } = asked;
         let (mut story, resumption) = self.into_rest(attempts);
         story.first_token();
         let status = answer.status.as_u16();
+        if let AnswerBody::Whole { dropped, .. } = &answer.body {
+            served.dropped.extend_from_slice(dropped);
+        }
         let head = respond::head(status, &answer.headers, &lease, &served, &story);
         lease.first_byte();
         let body = match answer.body {
-            AnswerBody::Whole { bytes, usage } => {
+            AnswerBody::Whole { bytes, usage, .. } => {
                 story.used(&usage, &lease);
                 lease.tokens(usage.input, usage.output);
                 lease.finish(Outcome::Success);

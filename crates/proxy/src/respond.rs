@@ -23,7 +23,8 @@ pub(crate) struct Served {
     pub(crate) model: String,
     /// The model that the client asked for, when that is another.
     pub(crate) substituted: Option<String>,
-    /// The request's fields that the target's dialect has no words for.
+    /// The request's fields that the target's dialect has no words for, and those of a whole answer
+    /// that the client's has none for.
     pub(crate) dropped: Vec<String>,
     /// The attempts made, this one included.
     pub(crate) attempts: usize,

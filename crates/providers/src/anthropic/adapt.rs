@@ -7,11 +7,11 @@ use crate::dialect::Surface;
 use crate::exchange::TargetTraits;
 use crate::json::{Object, Sort, Writer, items};
 
-/// Leaves out thinking without a signature, puts the version where the platform wants it, and
+/// Leaves out thinking without a signature and citations without proof, puts the version where the platform wants it, and
 /// returns `None` when nothing has to change.
 ///
-/// Thinking of other providers reaches a client unsigned. It comes back with the conversation,
-/// and Anthropic refuses it.
+/// What other providers thought and cited reaches a client without Anthropic's signature. It comes
+/// back with the conversation, and Anthropic refuses it.
 pub(crate) fn adapt_request(
     body: &Bytes,
     surface: Surface,
@@ -52,13 +52,15 @@ pub(crate) fn adapt_request(
 
 /// A look at the bytes, to parse no conversation that needs no change.
 fn may_be_unsigned(body: &[u8]) -> bool {
-    const NAME: &[u8] = b"\"signature\"";
-    memchr::memmem::find_iter(body, NAME).any(|at| {
-        let rest = body.get(at + NAME.len()..).unwrap_or_default();
-        let rest = rest.trim_ascii_start();
-        let rest = rest.strip_prefix(b":").unwrap_or_default();
-        rest.trim_ascii_start().starts_with(b"\"\"")
-    })
+    let is_empty = |name: &str| {
+        memchr::memmem::find_iter(body, name.as_bytes()).any(|at| {
+            let rest = body.get(at + name.len()..).unwrap_or_default();
+            let rest = rest.trim_ascii_start();
+            let rest = rest.strip_prefix(b":").unwrap_or_default();
+            rest.trim_ascii_start().starts_with(b"\"\"")
+        })
+    };
+    is_empty("\"signature\"") || is_empty("\"encrypted_index\"")
 }
 
 fn write_message(raw: &RawValue, out: &mut Writer) {
@@ -89,8 +91,39 @@ fn write_message(raw: &RawValue, out: &mut Writer) {
 
 fn write_all(blocks: &[&&RawValue], out: &mut Writer) {
     for raw in blocks {
-        out.raw(raw);
+        let block = Object::of(raw).unwrap_or_default();
+        let citations = block.get("citations").and_then(items).unwrap_or_default();
+        let proven: Vec<_> = citations.iter().filter(|raw| !is_unproven(raw)).collect();
+        if proven.len() == citations.len() {
+            out.raw(raw);
+            continue;
+        }
+        out.object(|out| {
+            for (name, raw) in block.iter() {
+                match name {
+                    "citations" if proven.is_empty() => {}
+                    "citations" => {
+                        out.key(name)
+                            .array(|out| proven.iter().for_each(|raw| out_raw(raw, out)));
+                    }
+                    _ => out_raw(raw, out.key(name)),
+                }
+            }
+        });
     }
+}
+
+fn out_raw(raw: &RawValue, out: &mut Writer) {
+    out.raw(raw);
+}
+
+/// Tells a citation that another provider made.
+fn is_unproven(raw: &RawValue) -> bool {
+    Object::of(raw).is_some_and(|citation| {
+        citation
+            .text("encrypted_index")
+            .is_some_and(|index| index.is_empty())
+    })
 }
 
 fn is_unsigned(raw: &RawValue) -> bool {
@@ -135,6 +168,17 @@ mod tests {
         assert_eq!(
             adapt(&body, None).unwrap(),
             r#"{"model":"b","new":1.0,"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[{"type":"thinking","thinking":"y","signature":"s"},{"type":"text","text":"\ud83e"}]}],"max_tokens":5}"#
+        );
+    }
+
+    #[test]
+    fn citations_that_anthropic_did_not_make_are_left_out_and_nothing_else() {
+        let body = Bytes::from_static(
+            br#"{"model":"b","messages":[{"role":"assistant","content":[{"type":"text","text":"a","citations":[{"url":"x","encrypted_index":""},{"url":"y","encrypted_index":"E"}],"n":1.0},{"citations":[{"encrypted_index": ""}],"type":"text","text":"b"},{"type":"text","text":"c","citations":[]}]}]}"#,
+        );
+        assert_eq!(
+            adapt(&body, None).unwrap(),
+            r#"{"model":"b","messages":[{"role":"assistant","content":[{"type":"text","text":"a","citations":[{"url":"y","encrypted_index":"E"}],"n":1.0},{"type":"text","text":"b"},{"type":"text","text":"c","citations":[]}]}]}"#
         );
     }
 

@@ -1,6 +1,7 @@
 //! Whole answers.
 
-use crate::exchange::{Exchange, ResponseFault};
+use crate::anthropic::citation::{read_citation, write_cited};
+use crate::exchange::{Dropped, Exchange, ResponseFault};
 use crate::json::{Object, Text, Writer, objects};
 use crate::neutral::{Answer, Block, Content, Input, Place};
 use crate::usage::Usage;
@@ -18,10 +19,18 @@ pub(crate) fn read_answer<'a>(answer: &Object<'a>) -> Result<Answer<'a>, Respons
         .string("stop_reason")
         .ok_or_else(|| malformed("stop_reason"))?;
     let mut blocks = Vec::with_capacity(content.len());
-    for block in content {
-        if let Some(content) = read_block(&block)? {
-            blocks.push(Block::new(Place::Answer, content));
-        }
+    let mut dropped = Dropped::default();
+    for object in content {
+        let Some(content) = read_block(&object)? else {
+            continue;
+        };
+        let mut block = Block::new(Place::Answer, content);
+        let citations = object.get("citations").and_then(objects);
+        let citations = citations.iter().flatten().map(read_citation);
+        block.citations = citations
+            .filter_map(|citation| dropped.unless_some("citations", citation))
+            .collect();
+        blocks.push(block);
     }
     Ok(Answer {
         id: answer.text("id"),
@@ -32,6 +41,7 @@ pub(crate) fn read_answer<'a>(answer: &Object<'a>) -> Result<Answer<'a>, Respons
         usage: answer
             .object("usage")
             .map_or_else(Usage::default, |usage| read_usage(&usage)),
+        dropped,
     })
 }
 
@@ -79,7 +89,9 @@ pub(crate) fn write_answer(
         };
         out.key("content").array(|out| {
             for block in &answer.blocks {
-                if fault.is_ok() {
+                if let (Content::Text(text), false) = (&block.content, block.citations.is_empty()) {
+                    write_cited(text, &block.citations, out);
+                } else if fault.is_ok() {
                     fault = write_block(&block.content, out);
                 }
             }

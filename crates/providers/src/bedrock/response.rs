@@ -1,10 +1,11 @@
 //! Whole answers.
 
-use crate::exchange::ResponseFault;
+use crate::exchange::{Dropped, ResponseFault};
 use crate::json::{Object, Text, objects};
 use crate::neutral::{Answer, Block, Content, Input, Place};
 use crate::usage::Usage;
 
+use super::citation::read_cited;
 use super::stop_of;
 use super::usage::read_usage;
 
@@ -24,8 +25,11 @@ pub(crate) fn read_answer<'a>(answer: &Object<'a>) -> Result<Answer<'a>, Respons
         .and_then(objects)
         .ok_or_else(|| malformed("content"))?;
     let mut blocks = Vec::with_capacity(content.len());
+    let mut dropped = Dropped::default();
     for block in &content {
-        if let Some(content) = read_block(block)? {
+        if let Some(cited) = block.object("citationsContent") {
+            blocks.push(read_cited(&cited, &mut dropped));
+        } else if let Some(content) = read_block(block)? {
             blocks.push(Block::new(Place::Answer, content));
         }
     }
@@ -38,6 +42,7 @@ pub(crate) fn read_answer<'a>(answer: &Object<'a>) -> Result<Answer<'a>, Respons
         usage: answer
             .object("usage")
             .map_or_else(Usage::default, |usage| read_usage(&usage)),
+        dropped,
     })
 }
 

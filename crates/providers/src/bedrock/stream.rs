@@ -5,6 +5,7 @@ use crate::neutral::Event;
 use crate::relay::Shown;
 use crate::usage::Usage;
 
+use super::citation::read_citation;
 use super::stop_of;
 use super::usage::read_usage;
 
@@ -14,6 +15,8 @@ pub(crate) struct Reader {
     /// The tool calls that are open: the provider's index, and the slot.
     open: Vec<(u64, usize)>,
     calls: usize,
+    /// The provider's index of the block of text at hand, which may begin without a word of it.
+    text: Option<u64>,
     is_finished: bool,
 }
 
@@ -84,9 +87,18 @@ impl Reader {
         Some(Shown::Anything)
     }
 
-    fn read_delta(&self, index: u64, delta: &Object<'_>, emit: &mut dyn FnMut(Event<'_>)) {
+    fn read_delta(&mut self, index: u64, delta: &Object<'_>, emit: &mut dyn FnMut(Event<'_>)) {
         if let Some(text) = delta.text("text").filter(|text| !text.is_empty()) {
+            if self.text.replace(index) != Some(index) {
+                emit(Event::TextPart);
+            }
             emit(Event::Text(text));
+            return;
+        }
+        if let Some(citation) = delta.object("citation") {
+            if let Some(citation) = read_citation(&citation) {
+                emit(Event::Citation(citation));
+            }
             return;
         }
         if let Some(call) = delta.object("toolUse") {

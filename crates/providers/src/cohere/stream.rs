@@ -5,6 +5,7 @@ use crate::json::Object;
 use crate::neutral::Event;
 use crate::relay::Shown;
 
+use super::citation::read_citation;
 use super::response::gave_up_midway;
 use super::stop_of;
 use super::usage::read_usage;
@@ -43,12 +44,21 @@ impl Reader {
                 model: None,
             }),
             "content-start" | "content-delta" => {
+                if kind == "content-start" {
+                    emit(Event::TextPart);
+                }
                 let content = message.object("content").unwrap_or_default();
                 if let Some(text) = content.text("text").filter(|text| !text.is_empty()) {
                     emit(Event::Text(text));
                 }
                 if let Some(text) = content.text("thinking").filter(|text| !text.is_empty()) {
                     emit(Event::Thinking(text));
+                }
+            }
+            "citation-start" => {
+                let citation = message.object("citations").unwrap_or_default();
+                for citation in read_citation(&citation).into_iter().flatten() {
+                    emit(Event::Citation(citation));
                 }
             }
             "tool-plan-delta" => {
@@ -63,7 +73,7 @@ impl Reader {
                 emit(Event::ToolEnd { slot });
             }
             "message-end" => self.read_end(&delta, emit)?,
-            // Citations, ends of content, and what may come one day.
+            // Ends of content and citations, and what may come one day.
             _ => {}
         }
         Some(Shown::Anything)

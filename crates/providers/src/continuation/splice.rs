@@ -39,7 +39,7 @@ impl Splice {
         }
         match event {
             Event::Text(text) => (self.text(&text.decoded()), None),
-            Event::Begin { .. } | Event::Usage(_) => (None, Some(event)),
+            Event::Begin { .. } | Event::TextPart | Event::Usage(_) => (None, Some(event)),
             event => (self.held(), Some(event)),
         }
     }

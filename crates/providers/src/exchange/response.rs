@@ -18,6 +18,18 @@ pub struct Response {
     pub body: Bytes,
     /// What the exchange used.
     pub usage: Usage,
+    /// Fields of the answer that the client's dialect has no words for, for `x-gateway-dropped`.
+    pub dropped: Vec<String>,
+}
+
+impl Response {
+    const fn passed(body: Bytes, usage: Usage) -> Self {
+        Self {
+            body,
+            usage,
+            dropped: Vec::new(),
+        }
+    }
 }
 
 /// Why an answer of status 2xx is none. The target's fault.
@@ -63,7 +75,7 @@ pub(super) fn bring_back(exchange: &Exchange, body: Bytes) -> Result<Response, R
         && !reports_error(&answer)
     {
         let usage = check(exchange.surface, &answer)?;
-        return Ok(Response { body, usage });
+        return Ok(Response::passed(body, usage));
     }
     let answer: Object<'_> = serde_json::from_str(text).map_err(|_| match parse_raw(text) {
         // Some wrap their errors once more.
@@ -79,7 +91,7 @@ pub(super) fn bring_back(exchange: &Exchange, body: Bytes) -> Result<Response, R
     if exchange.passes_through() {
         let slices = answer.iter().map(|(name, raw)| (name, raw.get()));
         let usage = check(exchange.surface, &slices.collect())?;
-        return Ok(Response { body, usage });
+        return Ok(Response::passed(body, usage));
     }
     let mut answer = match exchange.target {
         Dialect::OpenAiChat => openai::read_answer(&answer)?,
@@ -90,6 +102,7 @@ pub(super) fn bring_back(exchange: &Exchange, body: Bytes) -> Result<Response, R
         Dialect::CohereChat => cohere::read_answer(&answer)?,
     };
     restore_tools(exchange, &mut answer)?;
+    answer.bound_citations();
     let written = match exchange.client {
         Dialect::OpenAiChat | Dialect::BedrockConverse | Dialect::CohereChat => {
             openai::write_answer(&answer, exchange)
@@ -101,6 +114,7 @@ pub(super) fn bring_back(exchange: &Exchange, body: Bytes) -> Result<Response, R
     Ok(Response {
         body: written.into(),
         usage: answer.usage,
+        dropped: answer.dropped.into_names(),
     })
 }
 

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::exchange::{Exchange, ResponseFault};
+use crate::exchange::{Dropped, Exchange, ResponseFault};
+use crate::gemini::grounding::{Support, read_grounding, write_grounding};
 use crate::json::{Object, Text, Writer, objects};
-use crate::neutral::{Answer, Block, Content, Input, Logprobs, Place, Stop};
+use crate::neutral::{Answer, Block, Content, Input, Logprobs, Place, Stop, Unit};
 use crate::usage::Usage;
 
 use super::{finish_reason, read_usage, stop_of, write_usage};
@@ -22,6 +23,7 @@ pub(crate) fn read_answer<'a>(answer: &Object<'a>) -> Result<Answer<'a>, Respons
         stop: Stop::Refusal,
         stop_sequence: None,
         usage,
+        dropped: Dropped::default(),
     };
     let candidate = answer
         .get("candidates")
@@ -43,11 +45,15 @@ pub(crate) fn read_answer<'a>(answer: &Object<'a>) -> Result<Answer<'a>, Respons
         .unwrap_or_default();
     let id = id.map_or(Cow::Borrowed("gemini"), Text::into_decoded);
     let mut calls = 0;
+    // Which block came of each part.
+    let mut places = Vec::with_capacity(parts.len());
     for part in &parts {
+        places.push(read.blocks.len());
         if let Some(content) = read_part(part, &id, &mut calls) {
             read.blocks.push(Block::new(Place::Answer, content));
         }
     }
+    read_citations(&candidate, &places, &mut read);
     let logprobs = candidate.get("logprobsResult").map(Logprobs::Result);
     if let Some(block) = read.blocks.iter_mut().find(|block| block.is_text()) {
         block.logprobs = logprobs;
@@ -58,6 +64,22 @@ pub(crate) fn read_answer<'a>(answer: &Object<'a>) -> Result<Answer<'a>, Respons
         stop => stop,
     };
     Ok(read)
+}
+
+/// Reads what the text is from; `places` are the blocks that came of each part.
+fn read_citations<'a>(candidate: &Object<'a>, places: &[usize], read: &mut Answer<'a>) {
+    let (citations, has_others) = read_grounding(candidate);
+    if has_others {
+        read.dropped.note("groundingMetadata");
+    }
+    for (part, citation) in citations {
+        let part = part.and_then(|part| usize::try_from(part).ok());
+        let place = part.and_then(|part| places.get(part)).copied();
+        let mut blocks = read.blocks.iter_mut().skip(place.unwrap_or(0));
+        if let Some(block) = blocks.find(|block| block.is_text()) {
+            block.citations.push(citation);
+        }
+    }
 }
 
 /// Reads one part; `None` for those that have no counterpart.
@@ -101,6 +123,7 @@ pub(crate) fn write_answer(
                 });
                 let scored = answer.blocks.iter().filter_map(|block| block.logprobs);
                 Logprobs::write_result(&scored.collect::<Vec<_>>(), out);
+                write_citations(answer, out);
                 out.key("finishReason").str(finish_reason(answer.stop));
                 out.key("index").number(0);
             });
@@ -116,6 +139,40 @@ pub(crate) fn write_answer(
         };
     });
     fault.map(|()| out.into_string())
+}
+
+/// Writes what each part's text is from.
+fn write_citations(answer: &Answer<'_>, out: &mut Writer) {
+    let mut supports = Vec::new();
+    let parts = answer.blocks.iter().filter(|block| is_written(block));
+    for (part, block) in parts.enumerate() {
+        let (Content::Text(text), false) = (&block.content, block.citations.is_empty()) else {
+            continue;
+        };
+        let text = text.decoded();
+        supports.extend(block.citations.iter().map(|citation| {
+            let span = citation.span.within(&text, Unit::Bytes);
+            let (start, end) = (span.start, span.end);
+            Support {
+                part,
+                start,
+                end,
+                citation,
+            }
+        }));
+    }
+    write_grounding(&supports, out);
+}
+
+/// Whether a block becomes a part.
+const fn is_written(block: &Block<'_>) -> bool {
+    matches!(
+        block.content,
+        Content::Text(_)
+            | Content::Refusal(_)
+            | Content::Thinking { .. }
+            | Content::ToolCall { .. }
+    )
 }
 
 fn write_parts(answer: &Answer<'_>, out: &mut Writer) -> Result<(), ResponseFault> {

@@ -81,6 +81,11 @@ impl<'a> Text<'a> {
         }
     }
 
+    /// Makes a copy that stands by itself.
+    pub(crate) fn into_owned(self) -> Text<'static> {
+        Text(Cow::Owned(self.0.into_owned()))
+    }
+
     /// Joins texts, with `between` (as JSON escapes it) between them; `None` when there are none.
     pub(crate) fn join<'t>(
         texts: impl IntoIterator<Item = &'t Text<'t>>,

@@ -24,6 +24,10 @@ impl Writer {
         &self.buf
     }
 
+    pub(crate) const fn len(&self) -> usize {
+        self.buf.len()
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.buf.is_empty()
     }

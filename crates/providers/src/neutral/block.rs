@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-use crate::json::{Object, Sort, Text, parse_raw};
-use crate::neutral::Logprobs;
+use crate::json::{Object, Sort, Text, items, parse_raw};
+use crate::neutral::{Citation, Logprobs};
 
 /// One block of content, and where in the client's request it stood.
 #[derive(Clone, Debug)]
@@ -17,6 +17,10 @@ pub(crate) struct Block<'a> {
     pub(crate) cache: Option<&'a RawValue>,
     /// How likely the tokens of an answer's text were.
     pub(crate) logprobs: Option<Logprobs<'a>>,
+    /// What pages of the web an answer's text is from.
+    pub(crate) citations: Vec<Citation<'a>>,
+    /// A field that it has and no other dialect.
+    pub(crate) unsaid: Option<&'static str>,
 }
 
 impl<'a> Block<'a> {
@@ -26,11 +30,21 @@ impl<'a> Block<'a> {
             content,
             cache: None,
             logprobs: None,
+            citations: Vec::new(),
+            unsaid: None,
         }
     }
 }
 
 impl Block<'_> {
+    /// Notes that it has `field`, when that holds anything: no other dialect has it.
+    pub(crate) fn lacks(&mut self, field: &'static str, object: &Object<'_>) {
+        let is_empty = |raw: &RawValue| items(raw).is_none_or(|items| items.is_empty());
+        if object.get(field).is_some_and(|raw| !is_empty(raw)) {
+            self.unsaid = Some(field);
+        }
+    }
+
     pub(crate) const fn is_text(&self) -> bool {
         matches!(self.content, Content::Text(_))
     }

@@ -2,7 +2,7 @@
 
 use crate::error::ErrorBody;
 use crate::json::Text;
-use crate::neutral::{Logprobs, Stop};
+use crate::neutral::{Citation, Logprobs, Stop};
 use crate::usage::Usage;
 
 /// One step of an answer that is still being made.
@@ -16,6 +16,12 @@ pub(crate) enum Event<'a> {
     Text(Text<'a>),
     /// Text, and how likely its tokens were; those of a token cut in two may come without text.
     ScoredText(Text<'a>, Logprobs<'a>),
+    /// A part of the text begins, which citations count from. Dialects whose text is all one part do
+    /// not say so.
+    TextPart,
+    /// Where a part of the text is from. To readers of a client's dialect, its span is of all the
+    /// answer's text.
+    Citation(Citation<'a>),
     Thinking(Text<'a>),
     /// Ends a run of thinking.
     Signature(Text<'a>),
@@ -62,6 +68,8 @@ impl Event<'_> {
             | Self::Signature(_)
             | Self::Redacted(_) => true,
             Self::Begin { .. }
+            | Self::TextPart
+            | Self::Citation(_)
             | Self::ToolEnd { .. }
             | Self::Usage(_)
             | Self::Finish { .. }

@@ -52,6 +52,10 @@ impl Request<'_> {
         for name in &self.unknown {
             dropped.note(name);
         }
+        let blocks = self.turns.iter().flat_map(|turn| &turn.blocks);
+        for name in blocks.filter_map(|block| block.unsaid) {
+            dropped.note(name);
+        }
         for unsaid in unsaid {
             let (is_given, name) = match unsaid {
                 Unsaid::OpenAiOnly => {

@@ -2,9 +2,10 @@
 
 use serde_json::value::RawValue;
 
-use crate::exchange::{Exchange, ResponseFault};
+use crate::exchange::{Dropped, Exchange, ResponseFault};
 use crate::json::{Object, Text, Writer, items, objects};
-use crate::neutral::{Answer, Block, Content, Input, Logprobs, Place, Stop};
+use crate::neutral::{Answer, Block, Content, Input, Logprobs, Place, Stop, Unit};
+use crate::openai::annotation::{Form, read_annotations, write_annotation};
 use crate::usage::Usage;
 
 use super::{finish_reason, read_usage, stop_of, write_usage};
@@ -22,9 +23,16 @@ pub(crate) fn read_answer<'a>(answer: &Object<'a>) -> Result<Answer<'a>, Respons
         .ok_or_else(|| malformed("a message in its choice"))?;
     let mut blocks = Vec::with_capacity(2);
     read_text(&message, &mut blocks);
+    let mut dropped = Dropped::default();
     let logprobs = choice.get("logprobs").and_then(read_logprobs);
-    if let (Some(block), Some(_)) = (blocks.iter_mut().find(|block| block.is_text()), logprobs) {
+    let annotations = message.get("annotations").into_iter();
+    let citations: Vec<_> = annotations
+        .flat_map(|raw| read_annotations(raw, Form::Nested))
+        .filter_map(|citation| dropped.unless_some("annotations", citation))
+        .collect();
+    if let Some(block) = blocks.iter_mut().find(|block| block.is_text()) {
         block.logprobs = logprobs;
+        block.citations = citations;
     }
     let mut has_calls = false;
     for raw in message
@@ -55,6 +63,7 @@ pub(crate) fn read_answer<'a>(answer: &Object<'a>) -> Result<Answer<'a>, Respons
         usage: answer
             .object("usage")
             .map_or_else(Usage::default, |usage| read_usage(&usage)),
+        dropped,
     })
 }
 
@@ -172,6 +181,7 @@ fn write_message(answer: &Answer<'_>, out: &mut Writer) {
         Some(text) => out.key("refusal").text(&text),
         None => out.key("refusal").null(),
     };
+    write_annotations(answer, out);
     write_thinking(answer, out);
     let has_calls = contents().any(|content| matches!(content, Content::ToolCall { .. }));
     if !has_calls {
@@ -190,6 +200,28 @@ fn write_message(answer: &Answer<'_>, out: &mut Writer) {
                     out.key("arguments").text(&input.quoted());
                 });
             });
+        }
+    });
+}
+
+/// Writes what the text is from, where that is known, by the characters of all of it.
+fn write_annotations(answer: &Answer<'_>, out: &mut Writer) {
+    if answer.blocks.iter().all(|block| block.citations.is_empty()) {
+        return;
+    }
+    out.key("annotations").array(|out| {
+        let mut before = 0;
+        for block in &answer.blocks {
+            let Content::Text(text) = &block.content else {
+                continue;
+            };
+            let text = text.decoded();
+            for citation in &block.citations {
+                let span = citation.span.within(&text, Unit::Chars);
+                let span = (before + span.start, before + span.end);
+                write_annotation(citation, span, Form::Nested, out);
+            }
+            before += Unit::Chars.of(&text);
         }
     });
 }

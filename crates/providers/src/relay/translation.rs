@@ -1,5 +1,7 @@
 //! Events of one dialect into events of another.
 
+mod cited;
+
 use bytes::Bytes;
 
 use crate::dialect::Dialect;
@@ -9,6 +11,8 @@ use crate::json::Text;
 use crate::neutral::{Event, Stop, ToolNames};
 use crate::{anthropic, gemini, openai, responses};
 
+use self::cited::Cited;
+
 /// Writes events for the client.
 #[derive(Clone, Debug)]
 pub(crate) struct Translation {
@@ -17,6 +21,9 @@ pub(crate) struct Translation {
     format_tool: Option<String>,
     /// The call that stands in for a form of the answer's text.
     format_slot: Option<usize>,
+    cited: Cited,
+    /// Whether the next part goes on with the one at hand, which another target began.
+    goes_on: bool,
     is_done: bool,
     error: Option<ErrorBody>,
 }
@@ -43,6 +50,8 @@ impl Translation {
             tool_names: exchange.tool_names.clone(),
             format_tool: exchange.format_tool.clone(),
             format_slot: None,
+            cited: Cited::new(exchange.client, exchange.target),
+            goes_on: false,
             is_done: false,
             error: None,
         }
@@ -52,6 +61,9 @@ impl Translation {
     pub(crate) fn take_over(&mut self, exchange: &Exchange) {
         self.tool_names = exchange.tool_names.clone();
         self.format_tool.clone_from(&exchange.format_tool);
+        self.end_text();
+        self.cited.take_over(exchange.target);
+        self.goes_on = true;
     }
 
     /// Writes what an event is in the client's dialect. Nothing follows an error or the end.
@@ -59,7 +71,23 @@ impl Translation {
         if self.is_done || self.error.is_some() {
             return;
         }
+        match &event {
+            Event::Text(text) | Event::ScoredText(text, _) => self.cited.add_text(text),
+            Event::Citation(_) | Event::Begin { .. } | Event::Usage(_) => {}
+            _ => self.end_text(),
+        }
         match event {
+            Event::Citation(citation) => {
+                if let Some(citation) = self.cited.add(citation) {
+                    self.forward(Event::Citation(citation));
+                }
+            }
+            Event::TextPart => {
+                self.cited.begin_part();
+                if !std::mem::take(&mut self.goes_on) {
+                    self.forward(Event::TextPart);
+                }
+            }
             Event::Error(said) => self.error = Some(said),
             Event::Done => {
                 self.is_done = true;
@@ -88,6 +116,13 @@ impl Translation {
                 sequence: None,
             }),
             event => self.forward(event),
+        }
+    }
+
+    /// Says what the text so far is from, where that waited for its end.
+    fn end_text(&mut self) {
+        for citation in self.cited.take_waiting() {
+            self.forward(Event::Citation(citation));
         }
     }
 
@@ -121,7 +156,7 @@ impl Translation {
             Writer::Gemini(writer) => writer.held_bytes(),
             Writer::Responses(writer) => writer.held_bytes(),
         };
-        held > HELD_LIMIT_BYTES
+        held + self.cited.held_bytes() > HELD_LIMIT_BYTES
     }
 
     fn forward(&mut self, event: Event<'_>) {

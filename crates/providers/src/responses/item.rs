@@ -1,12 +1,15 @@
 //! The items that an answer is made of.
 
 use crate::json::{Text, Writer};
-use crate::neutral::Logprobs;
+use crate::neutral::{Citation, Logprobs};
+use crate::openai::annotation::{Form, write_annotation};
 
 /// What is said of a text beside it: items of arrays, as they are written.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Notes {
-    pub(super) logprobs: Writer,
+    logprobs: Writer,
+    annotations: Writer,
+    annotation_count: u64,
 }
 
 impl Notes {
@@ -16,9 +19,31 @@ impl Notes {
         }
     }
 
+    /// Adds a citation for a span of the text's characters, and hands it out as it is written, with
+    /// its place among them.
+    pub(super) fn add_citation(
+        &mut self,
+        citation: &Citation<'_>,
+        span: (usize, usize),
+    ) -> (u64, String) {
+        let mut annotation = Writer::default();
+        write_annotation(citation, span, Form::Flat, &mut annotation);
+        self.annotations.verbatim(annotation.as_str());
+        let index = self.annotation_count;
+        self.annotation_count += 1;
+        (index, annotation.into_string())
+    }
+
+    /// How many bytes are kept.
+    pub(super) const fn len(&self) -> usize {
+        self.logprobs.len() + self.annotations.len()
+    }
+
     /// Writes the arrays into a part that is open.
     fn write(&self, out: &mut Writer) {
-        out.key("annotations").array(|_| {});
+        out.key("annotations").array(|out| {
+            out.frame(self.annotations.as_str());
+        });
         self.write_logprobs(out);
     }
 

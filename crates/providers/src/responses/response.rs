@@ -2,9 +2,10 @@
 
 use super::item::{Item, Notes, Progress};
 use super::{read_usage, write_usage};
-use crate::exchange::{Exchange, ResponseFault};
+use crate::exchange::{Dropped, Exchange, ResponseFault};
 use crate::json::{Object, Text, Writer, objects};
-use crate::neutral::{Answer, Block, Content, Input, Logprobs, Place, Stop};
+use crate::neutral::{Answer, Block, Content, Input, Logprobs, Place, Stop, Unit};
+use crate::openai::annotation::{Form, read_annotations};
 use crate::usage::Usage;
 
 /// Reads a response.
@@ -15,8 +16,9 @@ pub(crate) fn read_answer<'a>(answer: &Object<'a>) -> Result<Answer<'a>, Respons
         .and_then(objects)
         .ok_or_else(|| malformed("output"))?;
     let mut blocks = Vec::with_capacity(output.len());
+    let mut dropped = Dropped::default();
     for item in &output {
-        read_item(item, &mut blocks)?;
+        read_item(item, &mut blocks, &mut dropped)?;
     }
     Ok(Answer {
         id: answer.text("id"),
@@ -27,10 +29,15 @@ pub(crate) fn read_answer<'a>(answer: &Object<'a>) -> Result<Answer<'a>, Respons
         usage: answer
             .object("usage")
             .map_or_else(Usage::default, |usage| read_usage(&usage)),
+        dropped,
     })
 }
 
-fn read_item<'a>(item: &Object<'a>, blocks: &mut Vec<Block<'a>>) -> Result<(), ResponseFault> {
+fn read_item<'a>(
+    item: &Object<'a>,
+    blocks: &mut Vec<Block<'a>>,
+    dropped: &mut Dropped,
+) -> Result<(), ResponseFault> {
     let malformed = |missing| ResponseFault::Malformed { missing };
     let mut push = |content| blocks.push(Block::new(Place::Answer, content));
     match item.string("type").as_deref() {
@@ -39,6 +46,11 @@ fn read_item<'a>(item: &Object<'a>, blocks: &mut Vec<Block<'a>>) -> Result<(), R
                 if let Some(text) = part.text("text") {
                     let mut block = Block::new(Place::Answer, Content::Text(text));
                     block.logprobs = part.get("logprobs").and_then(Logprobs::listed);
+                    let annotations = part.get("annotations").into_iter();
+                    let citations = annotations.flat_map(|raw| read_annotations(raw, Form::Flat));
+                    let citations =
+                        citations.filter_map(|read| dropped.unless_some("annotations", read));
+                    block.citations = citations.collect();
                     blocks.push(block);
                 } else if let Some(refusal) = part.text("refusal") {
                     blocks.push(Block::new(Place::Answer, Content::Refusal(refusal)));
@@ -170,6 +182,13 @@ pub(crate) fn write_answer(answer: &Answer<'_>, exchange: &Exchange) -> String {
 fn notes_of(block: &Block<'_>) -> Notes {
     let mut notes = Notes::default();
     notes.add_logprobs(block.logprobs);
+    if let (Content::Text(text), false) = (&block.content, block.citations.is_empty()) {
+        let text = text.decoded();
+        for citation in &block.citations {
+            let span = citation.span.within(&text, Unit::Chars);
+            notes.add_citation(citation, (span.start, span.end));
+        }
+    }
     notes
 }
 

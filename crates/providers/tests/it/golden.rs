@@ -70,6 +70,13 @@ fn pretty(json: &[u8]) -> String {
     serde_json::to_string_pretty(&value).unwrap() + "\n"
 }
 
+fn listed(dropped: &[String]) -> String {
+    match dropped {
+        [] => String::new(),
+        names => format!("dropped: {}\n", names.join(", ")),
+    }
+}
+
 #[test]
 fn requests_are_written_as_the_golden_files_say() {
     check(
@@ -80,11 +87,7 @@ fn requests_are_written_as_the_golden_files_say() {
             Ok(encoded) => {
                 let body = encoded.body.into_bytes();
                 let _: &RawValue = serde_json::from_slice(&body).unwrap();
-                let dropped = match encoded.dropped.as_slice() {
-                    [] => String::new(),
-                    names => format!("dropped: {}\n", names.join(", ")),
-                };
-                pretty(&body) + &dropped
+                pretty(&body) + &listed(&encoded.dropped)
             }
             Err(fault) => format!("refused: {fault}\n"),
         },
@@ -98,7 +101,10 @@ fn answers_are_written_as_the_golden_files_say() {
         (&TARGETS, &SIDES),
         "json",
         |from, to, path| match to.exchange(from, false).response(read(path)) {
-            Ok(response) => format!("{}{:?}\n", pretty(&response.body), response.usage),
+            Ok(response) => {
+                let dropped = listed(&response.dropped);
+                format!("{}{dropped}{:?}\n", pretty(&response.body), response.usage)
+            }
             Err(fault) => format!("fault: {fault}; {:?}\n", fault.class()),
         },
     );

@@ -6,6 +6,8 @@ mod allocations;
 #[cfg(test)]
 mod behind_end;
 #[cfg(test)]
+mod citations;
+#[cfg(test)]
 mod clients;
 #[cfg(test)]
 mod fuzz_targets;

@@ -222,6 +222,7 @@ fn read_content<'a>(
             ));
         }
         let mut block = Block::new(place, read_block(place, object)?);
+        block.lacks("citations", object);
         block.cache = cache_mark(object);
         blocks.push(block);
     }

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::anthropic::citation::read_citation;
 use crate::anthropic::stop_of;
 use crate::anthropic::usage::update;
 use crate::error::ErrorBody;
@@ -76,6 +77,8 @@ struct Delta<'a> {
     thinking: Option<&'a RawValue>,
     #[serde(borrow, default)]
     signature: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    citation: Option<&'a RawValue>,
     #[serde(borrow, default)]
     stop_reason: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -155,6 +158,7 @@ impl Reader {
     ) -> Option<()> {
         let open = match block.kind?.get() {
             "\"text\"" => {
+                emit(Event::TextPart);
                 if let Some(text) = text(block.text) {
                     emit(Event::Text(text));
                 }
@@ -214,6 +218,10 @@ impl Reader {
                     emit(Event::Thinking(text));
                 } else if let Some(signature) = text(delta.signature) {
                     emit(Event::Signature(signature));
+                } else if let Some(citation) = delta.citation.and_then(Object::of)
+                    && let Some(citation) = read_citation(&citation)
+                {
+                    emit(Event::Citation(citation));
                 }
             }
         }

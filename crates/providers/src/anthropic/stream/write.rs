@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
+use crate::anthropic::citation::write_citation;
 use crate::anthropic::{stop_reason, write_usage};
 use crate::exchange::Exchange;
 use crate::json::{self, Text};
-use crate::neutral::{Event, Stop};
+use crate::neutral::{Citation, Event, Stop};
 use crate::relay::HeldText;
 use crate::usage::Usage;
 
@@ -78,6 +79,12 @@ impl Writer {
                     self.text(Kind::Text, &text);
                 }
             }
+            Event::TextPart => {
+                if self.open == Some(Kind::Text) {
+                    self.close_block();
+                }
+            }
+            Event::Citation(citation) => self.citation(&citation),
             Event::Thinking(text) => self.text(Kind::Thinking, &text),
             Event::Signature(signature) => {
                 if self.open == Some(Kind::Thinking) {
@@ -210,6 +217,21 @@ impl Writer {
             out.key("delta").object(|out| {
                 out.key("type").str(kind);
                 out.key(field).text(text);
+            });
+        });
+    }
+
+    /// Says what the block that is open is from: that much of the place is known while it is written.
+    fn citation(&mut self, citation: &Citation<'_>) {
+        if self.open != Some(Kind::Text) {
+            return;
+        }
+        let index = self.index;
+        self.event("content_block_delta", |out| {
+            out.key("index").number(index);
+            out.key("delta").object(|out| {
+                out.key("type").str("citations_delta");
+                write_citation(citation, out.key("citation"));
             });
         });
     }

@@ -2,6 +2,7 @@
 
 use crate::error::ErrorBody;
 use crate::exchange::Exchange;
+use crate::gemini::grounding::read_grounding;
 use crate::gemini::response::read_part;
 use crate::gemini::{read_usage, stop_of};
 use crate::json::{Object, Text, objects};
@@ -112,6 +113,11 @@ impl Reader {
         }
         if let Some(logprobs) = logprobs {
             emit(Event::ScoredText(Text::EMPTY, logprobs));
+        }
+        // They count the bytes of all text so far.
+        let (citations, _) = read_grounding(candidate);
+        for (_, citation) in citations {
+            emit(Event::Citation(citation));
         }
         if let Some(reason) = candidate.string("finishReason") {
             // The call may have come in an earlier event.

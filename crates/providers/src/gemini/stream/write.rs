@@ -1,9 +1,10 @@
 //! Into Google's dialect.
 
 use crate::exchange::Exchange;
+use crate::gemini::grounding::{Support, write_grounding};
 use crate::gemini::{finish_reason, write_usage};
 use crate::json::{self, Text};
-use crate::neutral::{Event, Input, Logprobs, Stop};
+use crate::neutral::{Citation, Event, Input, Logprobs, Stop};
 use crate::relay::HeldText;
 use crate::usage::Usage;
 
@@ -16,6 +17,8 @@ pub(crate) struct Writer {
     /// What every event ends with; empty until the first.
     tail: String,
     calls: Vec<Call>,
+    /// What the text is from; said at the end.
+    citations: Vec<Citation<'static>>,
     usage: Usage,
     finish: Option<Stop>,
     has_broken_call: bool,
@@ -37,6 +40,7 @@ impl Writer {
             served_model: exchange.served_model.clone(),
             tail: String::new(),
             calls: Vec::new(),
+            citations: Vec::new(),
             usage: Usage::default(),
             finish: None,
             has_broken_call: false,
@@ -94,7 +98,8 @@ impl Writer {
                 self.finish.get_or_insert(stop);
             }
             Event::Done => self.done(),
-            Event::Signature(_) | Event::Redacted(_) | Event::Error(_) => {}
+            Event::Citation(citation) => self.citations.push(citation.into_owned()),
+            Event::TextPart | Event::Signature(_) | Event::Redacted(_) | Event::Error(_) => {}
         }
     }
 
@@ -163,7 +168,11 @@ impl Writer {
         self.out
             .frame("data: {\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"\"}]},\"finishReason\":\"")
             .frame(finish_reason(stop))
-            .frame("\",\"index\":0}],\"usageMetadata\":");
+            .frame("\"");
+        let citations = self.citations.iter();
+        let supports: Vec<_> = citations.filter_map(Support::of_all).collect();
+        write_grounding(&supports, &mut self.out);
+        self.out.frame(",\"index\":0}],\"usageMetadata\":");
         write_usage(&self.usage, &mut self.out);
         self.out.frame(",").frame(&self.tail).frame("}\n\n");
     }

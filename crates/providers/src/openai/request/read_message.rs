@@ -154,6 +154,9 @@ fn read_assistant<'a>(
     let place = Place::Message(index);
     read_thinking(index, message, blocks)?;
     read_content(index, message, blocks)?;
+    if let Some(block) = blocks.last_mut() {
+        block.lacks("annotations", message);
+    }
     if let Some(refusal) = message.text("refusal") {
         blocks.push(Block::new(place, Content::Refusal(refusal)));
     }

@@ -7,6 +7,7 @@ use crate::error::ErrorBody;
 use crate::exchange::Exchange;
 use crate::json::{Object, Shape, Text};
 use crate::neutral::{Event, Logprobs, Stop};
+use crate::openai::annotation::{Form, read_annotations};
 use crate::openai::response::read_logprobs;
 use crate::openai::{read_usage, stop_of};
 use crate::relay::Shown;
@@ -72,6 +73,7 @@ impl Choice<'_> {
                 delta.reasoning_content.is_none()
                     && delta.reasoning.is_none()
                     && delta.refusal.is_none()
+                    && delta.annotations.is_none()
                     && delta.tool_calls.is_none()
             })
     }
@@ -87,6 +89,8 @@ struct Delta<'a> {
     reasoning: Option<&'a RawValue>,
     #[serde(borrow, default)]
     refusal: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    annotations: Option<&'a RawValue>,
     #[serde(borrow, default)]
     tool_calls: Option<Vec<CallDelta<'a>>>,
 }
@@ -258,6 +262,11 @@ impl Reader {
                 let content = content.unwrap_or(Text::EMPTY);
                 emit(Event::ScoredText(content, logprobs));
             }
+        }
+        let annotations = delta.annotations.into_iter();
+        let citations = annotations.flat_map(|raw| read_annotations(raw, Form::Nested));
+        for citation in citations.flatten() {
+            emit(Event::Citation(citation));
         }
         if let Some(refusal) = text(delta.refusal) {
             self.has_refusal = true;

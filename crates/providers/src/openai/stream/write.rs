@@ -2,7 +2,8 @@
 
 use crate::exchange::Exchange;
 use crate::json::{self, Text};
-use crate::neutral::{Event, Stop};
+use crate::neutral::{Citation, Event, Span, Stop};
+use crate::openai::annotation::{Form, write_annotation};
 use crate::openai::response::{write_logprobs, write_redacted_block, write_thinking_block};
 use crate::openai::{finish_reason, write_usage};
 use crate::relay::HeldText;
@@ -67,6 +68,7 @@ impl Writer {
                     write_logprobs(&[logprobs], out);
                 },
             ),
+            Event::Citation(citation) => self.citation(&citation),
             Event::Refusal(text) => self.delta(|out| {
                 out.key("refusal").text(&text);
             }),
@@ -93,7 +95,7 @@ impl Writer {
                 self.finish.get_or_insert(stop);
             }
             Event::Done => self.done(),
-            Event::Error(_) => {}
+            Event::TextPart | Event::Error(_) => {}
         }
     }
 
@@ -141,6 +143,17 @@ impl Writer {
         self.out.frame("}");
         beside(&mut self.out);
         self.out.frame(",\"finish_reason\":null}]}\n\n");
+    }
+
+    fn citation(&mut self, citation: &Citation<'_>) {
+        let Span::Chars(span) = &citation.span else {
+            return;
+        };
+        self.delta(|out| {
+            out.key("annotations").array(|out| {
+                write_annotation(citation, (span.start, span.end), Form::Nested, out);
+            });
+        });
     }
 
     /// Writes a whole block; clients that put lists together look for an index in each entry.

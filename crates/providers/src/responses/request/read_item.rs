@@ -122,7 +122,11 @@ fn read_content<'a>(
     }
     expect::objects(raw, format_args!("{place}.content"), |_| place)?
         .iter()
-        .map(|part| Ok(Block::new(place, read_part(place, part)?)))
+        .map(|part| {
+            let mut block = Block::new(place, read_part(place, part)?);
+            block.lacks("annotations", part);
+            Ok(block)
+        })
         .collect()
 }
 

@@ -5,7 +5,8 @@ use serde_json::value::RawValue;
 
 use crate::error::ErrorBody;
 use crate::json::{Object, Text};
-use crate::neutral::{Event, Logprobs, Stop};
+use crate::neutral::{Citation, Event, Logprobs, Stop};
+use crate::openai::annotation::{Form, read_annotation};
 use crate::relay::Shown;
 use crate::responses::read_usage;
 use crate::responses::response::stop_of;
@@ -29,9 +30,27 @@ struct Wire<'a> {
     #[serde(borrow, default)]
     logprobs: Option<&'a RawValue>,
     #[serde(borrow, default)]
+    annotation: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     item: Option<&'a RawValue>,
     #[serde(borrow, default)]
     response: Option<&'a RawValue>,
+}
+
+impl<'a> Wire<'a> {
+    /// A piece of text, and how likely its tokens were where that is said.
+    fn text(&self) -> Option<Event<'a>> {
+        let text = self.delta.and_then(Text::of)?;
+        Some(match self.logprobs.and_then(Logprobs::listed) {
+            Some(logprobs) => Event::ScoredText(text, logprobs),
+            None => Event::Text(text),
+        })
+    }
+
+    /// A page of the web that text is from; `None` for what else an annotation may say.
+    fn citation(&self) -> Option<Citation<'a>> {
+        read_annotation(&Object::of(self.annotation?)?, Form::Flat)
+    }
 }
 
 impl Reader {
@@ -55,12 +74,12 @@ impl Reader {
                     model: response.text("model"),
                 });
             }
-            "response.output_text.delta" => {
-                let text = delta()?;
-                emit(match event.logprobs.and_then(Logprobs::listed) {
-                    Some(logprobs) => Event::ScoredText(text, logprobs),
-                    None => Event::Text(text),
-                });
+            "response.output_text.delta" => emit(event.text()?),
+            "response.content_part.added" => emit(Event::TextPart),
+            "response.output_text.annotation.added" => {
+                if let Some(citation) = event.citation() {
+                    emit(Event::Citation(citation));
+                }
             }
             "response.refusal.delta" => {
                 self.has_refusal = true;

@@ -2,7 +2,7 @@
 
 use crate::exchange::Exchange;
 use crate::json::{self, Text};
-use crate::neutral::{Event, Logprobs, Stop};
+use crate::neutral::{Citation, Event, Logprobs, Span, Stop, Unit};
 use crate::relay::HeldText;
 use crate::responses::item::{Item, Notes, Progress};
 use crate::responses::response::Head;
@@ -122,7 +122,7 @@ impl Writer {
     }
 
     pub(crate) fn held_bytes(&self) -> usize {
-        let held = |kept: &Kept| kept.content.len() + kept.notes.logprobs.as_str().len();
+        let held = |kept: &Kept| kept.content.len() + kept.notes.len();
         self.items.iter().map(held).sum()
     }
 
@@ -156,7 +156,8 @@ impl Writer {
                 self.finish.get_or_insert(stop);
             }
             Event::Done => self.done(),
-            Event::Signature(_) | Event::Redacted(_) | Event::Error(_) => {}
+            Event::Citation(citation) => self.citation(&citation),
+            Event::TextPart | Event::Signature(_) | Event::Redacted(_) | Event::Error(_) => {}
         }
     }
 
@@ -277,6 +278,37 @@ impl Writer {
                 out.key("logprobs").array(|out| logprobs.write_listed(out));
             }
         });
+    }
+
+    /// Adds a citation to the item that holds the beginning of what it is for.
+    fn citation(&mut self, citation: &Citation<'_>) {
+        let Span::Chars(span) = &citation.span else {
+            return;
+        };
+        let mut before = 0;
+        for (at, kept) in self.items.iter_mut().enumerate() {
+            if kept.kind != Kind::Text {
+                continue;
+            }
+            let length = Unit::Chars.of(&kept.content.text().decoded());
+            if span.start >= before + length {
+                before += length;
+                continue;
+            }
+            let end = (span.end - before).min(length);
+            let (index, annotation) = kept
+                .notes
+                .add_citation(citation, (span.start - before, end));
+            let id = kept.item(Text::EMPTY).id(&self.base_id, at);
+            self.event("response.output_text.annotation.added", |out| {
+                out.key("item_id").str(&id);
+                out.key("output_index").number(at as u64);
+                out.key("content_index").number(0);
+                out.key("annotation_index").number(index);
+                out.key("annotation").verbatim(&annotation);
+            });
+            return;
+        }
     }
 
     /// Ends the items of text; calls may go on side by side.
