@@ -7,11 +7,11 @@ use std::time::Duration;
 use ai_gateway_providers::{Exchange, Usage, classify};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Request, StatusCode};
-use hyper::body::Incoming;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
-use crate::connect::{self, Pool, RequestBody};
+use crate::client::{Outgoing, SendError, Source};
+use crate::connect::{self, Pool};
 use crate::settings::BodyLimits;
 use crate::verdict::{Refusal, Setback};
 use crate::whole::{self, Pauses};
@@ -56,7 +56,7 @@ pub(crate) enum AnswerBody {
     /// A stream that has reached its commit point.
     Stream(Box<Begun>),
     /// Passed through as it comes; the gateway knows nothing of its form.
-    Opaque(Incoming),
+    Opaque(Source),
 }
 
 /// What form of answer is expected of a target.
@@ -77,7 +77,7 @@ pub(crate) enum Expected {
 /// waits any more.
 pub(crate) async fn attempt(
     pool: &Pool,
-    request: Request<RequestBody>,
+    request: &Outgoing,
     exchange: &Exchange,
     expected: Expected,
     limits: &AttemptLimits,
@@ -91,7 +91,7 @@ pub(crate) async fn attempt(
     let response = match tokio::time::timeout_at(head_by, pool.request(request)).await {
         Err(_) if head_by == limits.deadline => return Err(Setback::Deadline),
         Err(_) => return Err(Setback::HeadTimeout),
-        Ok(Err(error)) if error.is_connect() => {
+        Ok(Err(error @ SendError::Connect(_))) => {
             tracing::debug!(error = %chain(&error), "no connection to the target");
             return Err(Setback::Connect {
                 is_timeout: connect::is_timeout(&error),
@@ -136,7 +136,7 @@ pub(crate) async fn attempt(
 /// Reads an error answer and says what it means. What is beyond the bound is not needed for that.
 async fn refusal(
     head: http::response::Parts,
-    source: Incoming,
+    source: Source,
     exchange: &Exchange,
     limits: &AttemptLimits,
 ) -> Setback {
@@ -159,7 +159,7 @@ async fn refusal(
 }
 
 async fn plain(
-    source: Incoming,
+    source: Source,
     exchange: &Exchange,
     limits: &AttemptLimits,
 ) -> Result<AnswerBody, Setback> {

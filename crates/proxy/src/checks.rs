@@ -48,7 +48,7 @@ pub async fn check_actively(registry: Arc<Registry<Endpoint>>, stopping: Cancell
 
 async fn check(due: CheckDue<Endpoint>) {
     let (request, expected) = due.check();
-    let answer = tokio::time::timeout(due.timeout(), due.pool().request(request)).await;
+    let answer = tokio::time::timeout(due.timeout(), due.pool().request(&request)).await;
     let passed = match &answer {
         Ok(Ok(answer)) if expected.is_empty() => {
             answer.status().is_success() || answer.status().is_redirection()

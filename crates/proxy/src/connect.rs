@@ -6,22 +6,20 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use dashmap::DashMap;
 use http::Uri;
-use http_body::{Frame, SizeHint};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use tower::Service;
 use tracing::{info, warn};
 
+use crate::client::{self, BoxError};
+use crate::lanes::Lanes;
 use crate::reach::{Reach, Resolver};
 
 /// A pool of connections to one origin with one credential.
-pub(crate) type Pool = Client<Within<HttpsConnector<HttpConnector<Resolver>>>, RequestBody>;
+pub(crate) type Pool = client::Pool<Within<HttpsConnector<HttpConnector<Resolver>>>>;
 
 /// Makes the pools, and gives the same one again to whoever asks for the same origin and
 /// credential, so that a change of configuration does not close connections that stay good.
@@ -29,6 +27,7 @@ pub(crate) type Pool = Client<Within<HttpsConnector<HttpConnector<Resolver>>>, R
 pub struct Connections {
     tls: ClientConfig,
     reach: Reach,
+    lanes: usize,
     pools: DashMap<PoolKey, Weak<Pool>>,
 }
 
@@ -72,6 +71,7 @@ impl Connections {
         Self {
             tls,
             reach: Reach::default(),
+            lanes: 0,
             pools: DashMap::new(),
         }
     }
@@ -80,6 +80,13 @@ impl Connections {
     #[must_use]
     pub fn reach(mut self, reach: Reach) -> Self {
         self.reach = reach;
+        self
+    }
+
+    /// Keeps the connections of each of `lanes` apart; all together when it is not called.
+    #[must_use]
+    pub fn lanes(mut self, lanes: &Lanes) -> Self {
+        self.lanes = lanes.count();
         self
     }
 
@@ -106,17 +113,12 @@ impl Connections {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp);
-        Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(POOL_MAX_IDLE)
-            .http1_max_buf_size(MAX_BUFFER_BYTES)
-            .build(Within {
-                connector: tls,
-                reach: self.reach,
-                deadline: connect,
-            })
+        let connector = Within {
+            connector: tls,
+            reach: self.reach,
+            deadline: connect,
+        };
+        Pool::new(connector, self.lanes)
     }
 }
 
@@ -133,8 +135,6 @@ pub(crate) struct Within<C> {
     reach: Reach,
     deadline: Duration,
 }
-
-type BoxError = Box<dyn StdError + Send + Sync>;
 
 impl<C> Service<Uri> for Within<C>
 where
@@ -173,56 +173,7 @@ pub(crate) fn is_timeout(error: &(dyn StdError + 'static)) -> bool {
     false
 }
 
-/// A request's body: a few slices of memory, so that the client's bytes need no copy when only
-/// the model between them changes.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct RequestBody {
-    slices: std::vec::IntoIter<Bytes>,
-}
-
-impl RequestBody {
-    /// Sends the slices one after the other.
-    pub(crate) fn new(slices: Vec<Bytes>) -> Self {
-        Self {
-            slices: slices.into_iter(),
-        }
-    }
-}
-
-impl http_body::Body for RequestBody {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let next = self.slices.find(|slice| !slice.is_empty());
-        Poll::Ready(next.map(|slice| Ok(Frame::data(slice))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.slices.as_slice().iter().all(Bytes::is_empty)
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(
-            self.slices
-                .as_slice()
-                .iter()
-                .map(|slice| slice.len() as u64)
-                .sum(),
-        )
-    }
-}
-
-/// Below the idle time after which providers close a connection.
-const POOL_IDLE: Duration = Duration::from_secs(20);
-/// Idle connections kept for one origin and credential.
-const POOL_MAX_IDLE: usize = 256;
 /// First probe of a silent TCP connection.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// How long sent data may stay unacknowledged: a peer that vanished in mid-stream.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
-/// hyper's read and write buffer of one connection.
-const MAX_BUFFER_BYTES: usize = 64 * 1024;

@@ -22,8 +22,9 @@ pub use compile::{Compiler, ReadSecret};
 
 use sign::Signer;
 
+use crate::client::Outgoing;
 use crate::clock::Clock;
-use crate::connect::{Pool, RequestBody};
+use crate::connect::Pool;
 use crate::intake::Call;
 
 /// A lease on a target.
@@ -156,13 +157,13 @@ impl Endpoint {
         body: EncodedBody,
         path: Option<&str>,
         host: HostHandling,
-    ) -> Request<RequestBody> {
+    ) -> Outgoing {
         let mut slices = body.into_parts();
         if let Some(credential) = &self.body_field {
             put_field(&mut slices, credential);
         }
         let digest = self.signer.as_ref().map(|_| sign::digest(&slices));
-        let mut request = Request::new(RequestBody::new(slices));
+        let mut request = Request::new(slices);
         *request.method_mut() = call.head.method.clone();
         *request.uri_mut() = self.uri(call, path);
         let headers = request.headers_mut();
@@ -217,8 +218,8 @@ impl Endpoint {
     }
 
     /// The request of an active check, and the statuses that pass it; none means 200 to 399.
-    pub(crate) fn check(&self) -> (Request<RequestBody>, &[u16]) {
-        let mut request = Request::new(RequestBody::default());
+    pub(crate) fn check(&self) -> (Outgoing, &[u16]) {
+        let mut request = Request::new(Vec::new());
         *request.method_mut() = self.probe.method.clone();
         *request.uri_mut() = self.probe.uri.clone();
         *request.headers_mut() = self.headers.clone();

@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 use ai_gateway_providers::Usage;
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
 
 use crate::body::Cut;
+use crate::client::Source;
 use crate::relay::Break;
 use crate::settle::{Ending, Settlement};
 use crate::silence::{Silence, StreamLimits};
@@ -18,13 +18,13 @@ use crate::silence::{Silence, StreamLimits};
 /// Only HTTP's own framing says whether it is whole. When it is not, neither is what the client
 /// gets: its connection is closed instead of ended.
 pub(crate) struct Opaque {
-    source: Incoming,
+    source: Source,
     silence: Silence,
     settlement: Settlement,
 }
 
 impl Opaque {
-    pub(crate) fn new(source: Incoming, limits: StreamLimits, settlement: Settlement) -> Self {
+    pub(crate) fn new(source: Source, limits: StreamLimits, settlement: Settlement) -> Self {
         Self {
             source,
             silence: Silence::watch(limits, settlement.ending()),

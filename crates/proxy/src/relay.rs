@@ -10,10 +10,10 @@ use std::time::Duration;
 use ai_gateway_providers::{StreamFault, StreamRelay, Usage};
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
-use hyper::body::Incoming;
 
 use crate::attempt::Begun;
 use crate::body::Cut;
+use crate::client::Source;
 use crate::dispatch::{Rest, Resumed, Resumption};
 use crate::settle::{Ending, Settlement};
 use crate::silence::{Silence, StreamLimits};
@@ -23,7 +23,7 @@ use self::asking::{Asking, Told};
 /// A target's stream from the commit point on.
 pub(crate) struct Relay {
     /// What the target sends; `None` while others are asked to go on.
-    source: Option<Incoming>,
+    source: Option<Source>,
     events: StreamRelay,
     ready: VecDeque<Bytes>,
     phase: Phase,

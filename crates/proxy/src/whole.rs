@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http_body::Body;
 use http_body_util::BodyExt as _;
-use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
 /// Why a body could not be read whole.
@@ -51,7 +51,7 @@ impl Reading for Pauses {
 /// A body that announces a larger length is refused before anything is read. Trailers are
 /// dropped. A body that comes in one piece is not copied.
 pub(crate) async fn read(
-    mut body: Incoming,
+    mut body: impl Body<Data = Bytes> + Unpin,
     limit: usize,
     mut reading: impl Reading,
 ) -> Result<Bytes, Unread> {

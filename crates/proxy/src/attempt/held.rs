@@ -6,10 +6,10 @@ use ai_gateway_model::Commit;
 use ai_gateway_providers::{Exchange, StreamRelay};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
 use super::AttemptLimits;
+use crate::client::Source;
 use crate::relay::TAIL;
 use crate::verdict::Setback;
 use crate::whole::Unread;
@@ -26,7 +26,7 @@ pub(crate) struct CommitPoint {
 
 /// A stream from its commit point on.
 pub(crate) struct Begun {
-    pub(crate) source: Incoming,
+    pub(crate) source: Source,
     pub(crate) events: StreamRelay,
     /// What has been read and not yet sent.
     pub(crate) ready: VecDeque<Bytes>,
@@ -37,7 +37,7 @@ pub(crate) struct Begun {
 /// Until the first token the wait is bounded from `sent_at`; after it no pause may be longer than
 /// `limits.idle`, and an answer that is proven whole has [`TAIL`] left for what may follow.
 pub(super) async fn hold(
-    source: Incoming,
+    source: Source,
     exchange: &Exchange,
     limits: &AttemptLimits,
     sent_at: Instant,

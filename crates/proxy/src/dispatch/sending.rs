@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use ai_gateway_providers::Exchange;
-use http::Request;
 
 use crate::attempt::{Answer, AttemptLimits, Expected, attempt};
-use crate::connect::RequestBody;
+use crate::client::Outgoing;
 use crate::endpoint::Lease;
 use crate::respond::Served;
 use crate::verdict::Setback;
@@ -14,7 +13,7 @@ use crate::verdict::Setback;
 /// A request that is ready to be sent to one target.
 pub(super) struct Sending {
     pub(super) target: Asked,
-    pub(super) request: Request<RequestBody>,
+    pub(super) request: Outgoing,
     pub(super) expected: Expected,
     pub(super) limits: AttemptLimits,
 }
@@ -41,7 +40,7 @@ impl Sending {
             limits,
         } = self;
         let pool = target.lease.pool();
-        let came = attempt(pool, request, &target.exchange, expected, &limits).await;
+        let came = attempt(pool, &request, &target.exchange, expected, &limits).await;
         (target, came)
     }
 }
