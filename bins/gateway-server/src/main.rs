@@ -35,7 +35,9 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error),
     };
     log_panics();
+    // For all but the proxy's connections, which have threads of their own.
     let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build()
     {

@@ -1,6 +1,7 @@
 //! A running gateway: its parts, joined.
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,9 @@ use std::time::Duration;
 use ai_gateway_admin::{Access, Admin, FirstGatewayError, first_gateway};
 use ai_gateway_model::Configuration;
 use ai_gateway_providers::Catalogue;
-use ai_gateway_proxy::{Compiler, Connections, Door, Endpoint, Proxy, ProxySettings, Shutdown};
+use ai_gateway_proxy::{
+    Compiler, Connections, Door, Endpoint, Lanes, Proxy, ProxySettings, Shutdown,
+};
 use ai_gateway_registry::{Fleet, Registry};
 use ai_gateway_store::{Clock, CommitError, Location, Store, StoreOptions};
 use ai_gateway_telemetry::Telemetry;
@@ -76,7 +79,8 @@ impl Server {
         ensure_first_gateway(&store).await?;
 
         let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"));
-        let registry = Arc::new(registry(settings, &telemetry, catalogue));
+        let lanes = lanes()?;
+        let registry = Arc::new(registry(settings, &telemetry, catalogue, &lanes));
         make_live(&registry, &telemetry, &store.current());
         let closing = CancellationToken::new();
         let stopping = closing.child_token();
@@ -97,12 +101,7 @@ impl Server {
         server.check_actively(&registry);
         server.watch_certificates();
         if let Some(socket) = proxy {
-            let door = match &proxy_tls {
-                Some(certificate) => {
-                    Door::with_tls(socket, certificate.config(&["h2", "http/1.1"])?)
-                }
-                None => socket.into(),
-            };
+            let door = door(socket, proxy_tls.as_deref())?.with_lanes(lanes);
             server.serve_proxy(door, Arc::clone(&registry), telemetry.clone(), settings);
         }
         if let (Some(socket), Some(access)) = (admin, access) {
@@ -251,10 +250,25 @@ fn proxy_settings(settings: &Settings) -> ProxySettings {
     }
 }
 
+/// The proxy's socket, with TLS where there is a certificate.
+fn door(socket: TcpListener, certificate: Option<&Certificate>) -> Result<Door, TlsError> {
+    Ok(match certificate {
+        Some(certificate) => Door::with_tls(socket, certificate.config(&["h2", "http/1.1"])?),
+        None => socket.into(),
+    })
+}
+
+/// One for each core that the process may run on.
+fn lanes() -> Result<Lanes, StartError> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    Lanes::start(cores).map_err(StartError::Threads)
+}
+
 fn registry(
     settings: &Settings,
     telemetry: &Telemetry,
     catalogue: Arc<Catalogue>,
+    lanes: &Lanes,
 ) -> Registry<Endpoint> {
     let elsewhere = settings
         .provider_base_urls
@@ -263,7 +277,9 @@ fn registry(
         .collect();
     let secrets = Box::new(secrets::read);
     let compiler = Compiler::new(
-        Connections::new().reach(settings.private_targets.into()),
+        Connections::new()
+            .reach(settings.private_targets.into())
+            .lanes(lanes),
         telemetry.clone(),
         elsewhere,
         secrets,

@@ -34,6 +34,9 @@ pub enum StartError {
     /// A listener's certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The system gives no more threads.
+    #[error("the threads that serve connections cannot be started")]
+    Threads(#[source] std::io::Error),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}")]
     Listen {

@@ -10,6 +10,7 @@ mod slots;
 
 use std::convert::Infallible;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,7 @@ use tracing::{debug, info, warn};
 use self::connection::{Closings, Connection, TrackedExecutor};
 use self::slots::{Slot, Slots};
 use crate::body::Body;
+use crate::lanes::Lanes;
 use crate::settings::ConnectionLimits;
 
 pub(crate) use self::exchanges::Exchange;
@@ -39,6 +41,7 @@ pub struct Door {
     socket: Arc<TcpListener>,
     tls: Option<TlsAcceptor>,
     closings: Closings,
+    lanes: Option<Lanes>,
 }
 
 impl Door {
@@ -48,6 +51,7 @@ impl Door {
             socket: Arc::new(socket),
             tls: Some(tls.into()),
             closings: Closings::default(),
+            lanes: None,
         }
     }
 
@@ -55,6 +59,13 @@ impl Door {
     #[must_use]
     pub fn counted(mut self, telemetry: Telemetry) -> Self {
         self.closings = Closings(Some(telemetry));
+        self
+    }
+
+    /// Has the connections served by `lanes`; without, they are served where [`serve`] runs.
+    #[must_use]
+    pub fn with_lanes(mut self, lanes: Lanes) -> Self {
+        self.lanes = Some(lanes);
         self
     }
 }
@@ -66,6 +77,7 @@ impl From<TcpListener> for Door {
             socket: Arc::new(socket),
             tls: None,
             closings: Closings::default(),
+            lanes: None,
         }
     }
 }
@@ -122,6 +134,7 @@ pub async fn serve<S>(
         socket,
         tls,
         closings,
+        lanes,
     } = door.into();
     let streams = TrackedExecutor {
         tracker: TaskTracker::new(),
@@ -142,15 +155,32 @@ pub async fn serve<S>(
             streams: streams.clone(),
             closings: closings.clone(),
         };
-        // Boxed: a task would hold room for it twice, before and after it is first polled.
-        let served = Box::pin(greet(connection, stream, tls.clone(), service.clone()));
-        let (cut, closings) = (streams.cut.clone(), closings.clone());
-        streams.tracker.spawn(async move {
-            if cut.run_until_cancelled(served).await.is_none() {
-                closings.count(Closing::DrainDeadline);
+        let kept = Kept {
+            cut: streams.cut.clone(),
+            closings: closings.clone(),
+            _slot: slot,
+        };
+        let (tls, service) = (tls.clone(), service.clone());
+        let tracker = &streams.tracker;
+        match &lanes {
+            None => {
+                let served = Box::pin(greet(connection, stream, tls, service));
+                tracker.spawn(kept.until_cut(served));
             }
-            drop(slot);
-        });
+            Some(lanes) => {
+                // Its socket is to wake the lane's thread, not this one.
+                let stream = stream.into_std();
+                lanes.spawn(tracker, async move {
+                    match stream.and_then(TcpStream::from_std) {
+                        Ok(stream) => {
+                            let served = Box::pin(greet(connection, stream, tls, service));
+                            kept.until_cut(served).await;
+                        }
+                        Err(error) => warn!(%error, "connection not handed to a lane"),
+                    }
+                });
+            }
+        }
     }
     drop(acceptor);
     let tracker = &streams.tracker;
@@ -161,6 +191,24 @@ pub async fn serve<S>(
         .is_err()
     {
         end(&streams, &ending).await;
+    }
+}
+
+/// What a connection holds to its end.
+struct Kept {
+    cut: CancellationToken,
+    closings: Closings,
+    _slot: Slot,
+}
+
+impl Kept {
+    /// Serves a connection to its end or to the drain's.
+    ///
+    /// It comes boxed: a task would hold room for it twice, before and after it is first polled.
+    async fn until_cut(self, served: Pin<Box<impl Future<Output = ()>>>) {
+        if self.cut.run_until_cancelled(served).await.is_none() {
+            self.closings.count(Closing::DrainDeadline);
+        }
     }
 }
 
