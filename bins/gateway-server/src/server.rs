@@ -101,7 +101,7 @@ impl Server {
         server.check_actively(&registry);
         server.watch_certificates();
         if let Some(socket) = proxy {
-            let door = door(socket, proxy_tls.as_deref())?.with_lanes(lanes);
+            let door = door(socket, proxy_tls.as_ref())?.with_lanes(lanes);
             server.serve_proxy(door, Arc::clone(&registry), telemetry.clone(), settings);
         }
         if let (Some(socket), Some(access)) = (admin, access) {
@@ -251,7 +251,7 @@ fn proxy_settings(settings: &Settings) -> ProxySettings {
 }
 
 /// The proxy's socket, with TLS where there is a certificate.
-fn door(socket: TcpListener, certificate: Option<&Certificate>) -> Result<Door, TlsError> {
+fn door(socket: TcpListener, certificate: Option<&Arc<Certificate>>) -> Result<Door, TlsError> {
     Ok(match certificate {
         Some(certificate) => Door::with_tls(socket, certificate.config(&["h2", "http/1.1"])?),
         None => socket.into(),

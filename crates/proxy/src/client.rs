@@ -91,3 +91,6 @@ where
         exchange.run(socket).await
     }
 }
+
+#[cfg(test)]
+mod tests;
