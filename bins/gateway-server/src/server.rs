@@ -26,7 +26,7 @@ use crate::secrets;
 use crate::settings::{Listen, Settings};
 use crate::sockets::Inherited;
 use crate::start_error::StartError;
-use crate::tls::{Certificate, Reload};
+use crate::tls::{Certificate, Reload, TlsError};
 
 /// A running gateway.
 ///
@@ -79,7 +79,7 @@ impl Server {
         ensure_first_gateway(&store).await?;
 
         let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"));
-        let lanes = lanes()?;
+        let lanes = lanes(&telemetry)?;
         let registry = Arc::new(registry(settings, &telemetry, catalogue, &lanes));
         make_live(&registry, &telemetry, &store.current());
         let closing = CancellationToken::new();
@@ -259,9 +259,12 @@ fn door(socket: TcpListener, certificate: Option<&Arc<Certificate>>) -> Result<D
 }
 
 /// One for each core that the process may run on.
-fn lanes() -> Result<Lanes, StartError> {
+fn lanes(telemetry: &Telemetry) -> Result<Lanes, StartError> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    Lanes::start(cores).map_err(StartError::Threads)
+    let lanes = Lanes::start(cores).map_err(StartError::Threads)?;
+    let runtimes = lanes.runtimes().cloned();
+    runtimes.for_each(|runtime| telemetry.add_runtime(runtime));
+    Ok(lanes)
 }
 
 fn registry(

@@ -68,6 +68,11 @@ impl Lanes {
         self.0.lanes.len()
     }
 
+    /// What each of them runs on.
+    pub fn runtimes(&self) -> impl Iterator<Item = &Handle> {
+        self.0.lanes.iter().map(|lane| &lane.runtime)
+    }
+
     /// Runs a connection's future on the lane that serves the fewest.
     pub(crate) fn spawn<F>(&self, tracker: &TaskTracker, connection: F) -> JoinHandle<()>
     where

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -10,10 +11,35 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
+use tokio::runtime::Handle;
 
 /// Reads `/proc` at each scrape; where there is none, its metrics are absent.
 #[derive(Debug)]
-pub(crate) struct ProcessCollector;
+pub(crate) struct ProcessCollector {
+    pub(crate) runtimes: Runtimes,
+}
+
+/// The runtimes whose tasks are counted, besides the one that scrapes. A clone is the same ones.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Runtimes(Arc<Mutex<Vec<Handle>>>);
+
+impl Runtimes {
+    pub(crate) fn add(&self, runtime: Handle) {
+        self.lock().push(runtime);
+    }
+
+    /// All their tasks; `None` where no runtime scrapes.
+    fn live_tasks(&self) -> Option<i64> {
+        let own = Handle::try_current().ok()?.metrics().num_alive_tasks();
+        let of = |runtime: &Handle| runtime.metrics().num_alive_tasks();
+        let others: usize = self.lock().iter().map(of).sum();
+        i64::try_from(own + others).ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Handle>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Collector for ProcessCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
@@ -51,7 +77,7 @@ impl Collector for ProcessCollector {
                 "aigw_runtime_tasks",
                 None,
                 "Asynchronous tasks that have not ended",
-                live_tasks(),
+                self.runtimes.live_tasks(),
             ),
             (
                 "process_start_time",
@@ -101,12 +127,6 @@ impl ProcessUsage {
                 .map(|(booted, times)| booted + times.started_secs),
         }
     }
-}
-
-/// The tasks of the runtime that scrapes; `None` outside of one.
-fn live_tasks() -> Option<i64> {
-    let runtime = tokio::runtime::Handle::try_current().ok()?;
-    i64::try_from(runtime.metrics().num_alive_tasks()).ok()
 }
 
 /// What `/proc` counts processor time in: 100 a second on every Linux that Rust runs on.

@@ -13,7 +13,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::closing::{Closing, Closings};
 use crate::logs::access;
 use crate::meters::Families;
-use crate::process::ProcessCollector;
+use crate::process::{ProcessCollector, Runtimes};
 use crate::sample::Sampler;
 use crate::{RequestRecord, TargetIdentity, TargetMeters, TargetSample};
 
@@ -42,6 +42,7 @@ struct Inner {
     registry: Registry,
     families: Arc<Families>,
     sampler: Sampler,
+    runtimes: Runtimes,
     in_flight: Gauge,
     continued: Counter,
     closings: Closings,
@@ -93,12 +94,16 @@ impl Telemetry {
             "The running program",
             Info::new(build_labels(version)),
         );
-        registry.register_collector(Box::new(ProcessCollector));
+        let runtimes = Runtimes::default();
+        registry.register_collector(Box::new(ProcessCollector {
+            runtimes: runtimes.clone(),
+        }));
         Self {
             inner: Arc::new(Inner {
                 registry,
                 families,
                 sampler,
+                runtimes,
                 in_flight,
                 continued,
                 closings,
@@ -159,6 +164,11 @@ impl Telemetry {
     /// thread; it must not block. A second call replaces the first.
     pub fn on_scrape(&self, source: impl Fn() -> Vec<TargetSample> + Send + Sync + 'static) {
         self.inner.sampler.set(Arc::new(source));
+    }
+
+    /// Counts the tasks of `runtime` too, besides those of the runtime that scrapes.
+    pub fn add_runtime(&self, runtime: tokio::runtime::Handle) {
+        self.inner.runtimes.add(runtime);
     }
 
     /// Says that `revision` is in force since `at`, the time since the Unix epoch.

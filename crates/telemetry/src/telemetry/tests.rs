@@ -284,6 +284,23 @@ fn a_runtime_tells_how_many_tasks_it_has() {
 }
 
 #[test]
+fn the_tasks_of_other_runtimes_count_too() {
+    let telemetry = Telemetry::new("1.2.3");
+    let build = || {
+        tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap()
+    };
+    let (other, own) = (build(), build());
+    telemetry.add_runtime(other.handle().clone());
+    let mut running = tokio::task::JoinSet::new();
+    running.spawn_on(std::future::pending::<()>(), other.handle());
+    running.spawn_on(std::future::pending::<()>(), own.handle());
+    let text = own.block_on(async { telemetry.render() });
+    assert_eq!(value(&text, "aigw_runtime_tasks", &[]), Some(2.0));
+}
+
+#[test]
 fn a_request_is_one_line_of_the_log_at_info() {
     let telemetry = Telemetry::new("1.2.3");
     let (first, second) = (meters(&telemetry, "a"), meters(&telemetry, "b"));
