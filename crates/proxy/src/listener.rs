@@ -161,26 +161,10 @@ pub async fn serve<S>(
             _slot: slot,
         };
         let (tls, service) = (tls.clone(), service.clone());
-        let tracker = &streams.tracker;
-        match &lanes {
-            None => {
-                let served = Box::pin(greet(connection, stream, tls, service));
-                tracker.spawn(kept.until_cut(served));
-            }
-            Some(lanes) => {
-                // Its socket is to wake the lane's thread, not this one.
-                let stream = stream.into_std();
-                lanes.spawn(tracker, async move {
-                    match stream.and_then(TcpStream::from_std) {
-                        Ok(stream) => {
-                            let served = Box::pin(greet(connection, stream, tls, service));
-                            kept.until_cut(served).await;
-                        }
-                        Err(error) => warn!(%error, "connection not handed to a lane"),
-                    }
-                });
-            }
-        }
+        let greet = |stream| Box::pin(greet(connection, stream, tls, service));
+        start(&streams.tracker, lanes.as_ref(), stream, move |stream| {
+            kept.until_cut(greet(stream))
+        });
     }
     drop(acceptor);
     let tracker = &streams.tracker;
@@ -192,6 +176,29 @@ pub async fn serve<S>(
     {
         end(&streams, &ending).await;
     }
+}
+
+/// Has `stream` served by what `serve` makes of it: on a lane, where there are any.
+fn start<F>(
+    tracker: &TaskTracker,
+    lanes: Option<&Lanes>,
+    stream: TcpStream,
+    serve: impl FnOnce(TcpStream) -> F + Send + 'static,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let Some(lanes) = lanes else {
+        tracker.spawn(serve(stream));
+        return;
+    };
+    // Its socket is to wake the lane's thread, not this one.
+    let stream = stream.into_std();
+    lanes.spawn(tracker, async move {
+        match stream.and_then(TcpStream::from_std) {
+            Ok(stream) => serve(stream).await,
+            Err(error) => warn!(%error, "connection not handed to a lane"),
+        }
+    });
 }
 
 /// What a connection holds to its end.
