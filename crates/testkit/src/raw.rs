@@ -23,6 +23,9 @@ pub enum RawStep {
     Wait(Duration),
     /// Does nothing until the peer leaves.
     Hang,
+    /// Is never heard of again: it neither sends nor takes anything, nor notices that the peer
+    /// leaves.
+    Vanish,
     /// Ends the connection.
     End(Cut),
 }
@@ -49,6 +52,7 @@ pub enum RawCue {
 pub struct RawServer {
     address: SocketAddr,
     requests: Arc<AtomicUsize>,
+    open: Arc<()>,
     _tasks: JoinSet<()>,
 }
 
@@ -63,14 +67,18 @@ impl RawServer {
         let address = listener.local_addr()?;
         let requests = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&requests);
+        let open = Arc::new(());
+        let counts_open = Arc::clone(&open);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let (steps, counted) = (steps.clone(), Arc::clone(&counted));
+                let is_open = Arc::clone(&counts_open);
                 connections.spawn(async move {
                     // A peer that leaves is part of the game.
                     serve(stream, cue, &steps, &counted).await.ok();
+                    drop(is_open);
                 });
                 while connections.try_join_next().is_some() {}
             }
@@ -78,6 +86,7 @@ impl RawServer {
         Ok(Self {
             address,
             requests,
+            open,
             _tasks: tasks,
         })
     }
@@ -85,6 +94,12 @@ impl RawServer {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// How many connections are open, as far as it has noticed.
+    pub fn open_connections(&self) -> usize {
+        // One is the server's own, one that of the task that accepts.
+        Arc::strong_count(&self.open).saturating_sub(2)
     }
 
     /// How many requests it has read whole.
@@ -114,6 +129,7 @@ async fn serve(
                     while stream.read(&mut rest).await? > 0 {}
                     return Ok(());
                 }
+                RawStep::Vanish => std::future::pending().await,
                 RawStep::End(how) => {
                     if *how == Cut::Reset {
                         stream.set_zero_linger()?;

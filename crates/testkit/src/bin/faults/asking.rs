@@ -38,6 +38,7 @@ pub(crate) struct Question {
     pub(crate) form: Form,
     /// What the target speaks, and its client too: of a target whose dialect no client has, OpenAI's.
     pub(crate) dialect: Dialect,
+    pub(crate) offers_tool: bool,
 }
 
 /// An answer as far as it came.
@@ -75,8 +76,13 @@ impl Question {
             }
             _ => json!({ "model": "m", "messages": messages }),
         };
-        if let (Form::Stream, Some(body)) = (self.form, body.as_object_mut()) {
-            body.insert("stream".to_owned(), json!(true));
+        if let Some(body) = body.as_object_mut() {
+            if self.form == Form::Stream {
+                body.insert("stream".to_owned(), json!(true));
+            }
+            if self.offers_tool {
+                body.insert("tools".to_owned(), json!([tool()]));
+            }
         }
         body
     }
@@ -127,6 +133,14 @@ impl Question {
     pub(crate) async fn ask(self, proxy: SocketAddr, prefix: &str) -> Result<Heard> {
         self.begin(proxy, prefix).await?.rest().await
     }
+}
+
+/// A tool in OpenAI's words.
+fn tool() -> Value {
+    let text = json!({ "type": "string" });
+    let properties = json!({ "city": text, "day": text, "unit": text });
+    let parameters = json!({ "type": "object", "properties": properties });
+    json!({ "type": "function", "function": { "name": "weather", "parameters": parameters } })
 }
 
 impl Begun {

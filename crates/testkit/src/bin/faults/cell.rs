@@ -13,6 +13,7 @@ use crate::asking::{Form, Heard, Protocol, Question};
 use crate::heard::{self, End};
 use crate::row::{Blame, Expected, Row, Upset};
 use crate::rows::RAW_TEXT;
+use crate::tls::Front;
 
 /// One cell of the table.
 #[derive(Clone, Debug)]
@@ -27,6 +28,7 @@ enum First {
     StandIn(StandIn),
     Raw(RawServer),
     Unreachable(Unreachable),
+    Front(Front),
     Nowhere,
 }
 
@@ -37,9 +39,13 @@ impl Cell {
     ///
     /// What was not as expected.
     pub(crate) async fn play(&self, gateway: &Gateway, name: &str) -> Result<()> {
+        if let Upset::Scene(scene) = &self.row.upset {
+            return scene.play(gateway, name, self.question()).await;
+        }
         let first = self.first().await?;
         let second = Provider::new(self.row.dialect)
             .name("second")
+            .behaviour(self.row.second.clone())
             .start()
             .await?;
         gateway.route(name, &self.upstream(&first, &second)).await?;
@@ -62,6 +68,7 @@ impl Cell {
             protocol: self.protocol,
             form: self.form,
             dialect: self.row.dialect,
+            offers_tool: self.row.offers_tool,
         }
     }
 
@@ -92,7 +99,7 @@ impl Cell {
                 let is_early = matches!(self.row.upset, Upset::LeftBeforeHead);
                 stand_in.set_behaviour(Behaviour {
                     head_delay: Duration::from_secs(if is_early { 60 } else { 0 }),
-                    event_gap: Duration::from_millis(300),
+                    event_gap: Duration::from_millis(120),
                     ..Behaviour::default()
                 });
                 First::StandIn(stand_in)
@@ -102,6 +109,10 @@ impl Cell {
                 let cue = ai_gateway_testkit::RawCue::Connected;
                 First::Raw(RawServer::start(cue, steps.clone()).await?)
             }
+            Upset::Tls(certificate) => {
+                First::Front(Front::start(*certificate, stand_in.await?).await?)
+            }
+            Upset::Scene(_) => bail!("a scene has its own targets"),
             Upset::Unreachable => First::Unreachable(Unreachable::start().await?),
             Upset::NoSuchHost => First::Nowhere,
         })
@@ -114,6 +125,7 @@ impl Cell {
                 format!("https://{}", server.address())
             }
             First::Raw(server) => format!("http://{}", server.address()),
+            First::Front(front) => front.url(),
             First::Unreachable(nobody) => format!("http://{}", nobody.address()),
             First::Nowhere => "http://no-such-host.invalid".to_owned(),
         };
@@ -160,6 +172,7 @@ impl Cell {
         };
         json!({
             "name": name, "base_url": url, "priority": priority, "path": path, "headers": headers,
+            "prefill": "last_message",
         })
     }
 
@@ -197,6 +210,9 @@ impl Cell {
                 .is_none_or(|after| after == retry_after),
             "retry-after {retry_after:?}"
         );
+        if let (First::Front(front), "second") = (first, target) {
+            ensure!(front.requests() == 0, "it was talked to all the same");
+        }
         let words = match (target, first) {
             ("first" | "", First::Raw(_)) => RAW_TEXT.to_owned(),
             ("", _) => said_by("first"),
@@ -204,6 +220,8 @@ impl Cell {
         };
         let is_right = match expected.end {
             End::Whole => text == words,
+            // What a tool is called with is no text.
+            End::ErrorEvent if self.row.offers_tool => text.is_empty(),
             End::ErrorEvent => !text.is_empty() && words.starts_with(&text),
             End::Error | End::Wrong => true,
         };
@@ -268,7 +286,11 @@ impl Cell {
         let second = health
             .get(1)
             .and_then(|second| second.pointer("/last_error/kind"));
-        ensure!(second.is_none(), "held against the second: {second:?}");
+        let is_good = self.row.second.fault.is_none();
+        ensure!(
+            second.is_none() == is_good,
+            "held against the second: {second:?}"
+        );
         Ok(())
     }
 }

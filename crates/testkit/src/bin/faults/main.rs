@@ -8,9 +8,11 @@ mod latency;
 mod malformed;
 mod row;
 mod rows;
+mod scenes;
 mod table;
+mod tls;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ use ai_gateway_testkit::Gateway;
 use anyhow::Result;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::process::Command;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -92,7 +95,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
         let gateway = Gateway::start(program, folder, &malformed::LIMITS).await?;
         return malformed::attack(&Arc::new(gateway), arguments.malformed, arguments.seed).await;
     }
-    let gateway = Gateway::start(program, folder, &[]).await?;
+    let gateway = Gateway::run(command(program, folder)?).await?;
     let gateway = Arc::new(gateway);
     let table = play(arguments, &gateway, rows).await?;
     table.print();
@@ -104,6 +107,17 @@ async fn run(arguments: &Arguments) -> Result<bool> {
         is_good &= hostile::attack(&gateway, arguments.hostile).await?;
     }
     Ok(is_good)
+}
+
+/// A gateway that trusts the catalogue's authority and nobody else, and cuts slow clients soon.
+fn command(program: &Path, folder: &Path) -> Result<Command> {
+    let authority = folder.join("authority.pem");
+    std::fs::write(&authority, tls::AUTHORITY)?;
+    let mut command = Gateway::command(program, folder);
+    command.env("SSL_CERT_FILE", authority);
+    command.args(malformed::LIMITS);
+    command.args(["--write-stall-timeout", "1"]);
+    Ok(command)
 }
 
 /// Plays every cell as often as is asked for, a few at a time.

@@ -4,7 +4,7 @@
 mod chance;
 mod frames;
 mod origin;
-mod slow;
+pub(crate) mod slow;
 mod written;
 
 use std::net::SocketAddr;
@@ -191,6 +191,7 @@ async fn ask(proxy: SocketAddr, counts: &mut Counts) {
             protocol,
             form: Form::Plain,
             dialect: Dialect::OpenAi,
+            offers_tool: false,
         };
         let answered = question.ask(proxy, NAME).await;
         counts.good += 1;

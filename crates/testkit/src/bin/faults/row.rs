@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use crate::asking::Form;
 use crate::heard::End;
+use crate::scenes::Scene;
+use crate::tls::Certificate;
 
 /// A fault of the first of two targets, and what is to come of a request then.
 #[derive(Clone, Debug)]
@@ -17,12 +19,18 @@ pub(crate) struct Row {
     pub(crate) upset: Upset,
     /// Whether there is a second target, a good one, for worse days.
     pub(crate) has_second: bool,
+    /// How the second target behaves.
+    pub(crate) second: Behaviour,
+    /// Whether the client offers a tool, which a stand-in calls.
+    pub(crate) offers_tool: bool,
     /// Laid over the upstream's settings, member by member.
     pub(crate) settings: Value,
     /// How often is asked, one after the other.
     pub(crate) asks: usize,
     pub(crate) plain: Option<Expected>,
     pub(crate) stream: Option<Expected>,
+    /// What comes of it, in words, where that is more than an answer.
+    pub(crate) told: Option<&'static str>,
 }
 
 /// What the first target does.
@@ -40,12 +48,16 @@ pub(crate) enum Upset {
     Raw(RawCue, Vec<RawStep>),
     /// The same, where TLS is expected.
     RawTls(Vec<RawStep>),
+    /// Shows this certificate.
+    Tls(Certificate),
     /// Is nowhere.
     NoSuchHost,
     /// Answers slowly, and the client leaves before the head.
     LeftBeforeHead,
     /// Answers slowly, and the client leaves in the middle of the body.
     LeftInBody,
+    /// More than one request, or other targets.
+    Scene(Scene),
 }
 
 /// What is to come of a request.
@@ -89,10 +101,13 @@ impl Row {
             dialect: Dialect::OpenAi,
             upset,
             has_second: true,
+            second: Behaviour::default(),
+            offers_tool: false,
             settings: json!({}),
             asks: 1,
             plain: Some(expected),
             stream: Some(expected),
+            told: None,
         }
     }
 
@@ -120,6 +135,49 @@ impl Row {
             plain: None,
             ..Self::both(id, what, upset, expected)
         }
+    }
+
+    /// A scene, and what comes of it in words.
+    pub(crate) fn scene(
+        id: &'static str,
+        what: &'static str,
+        scene: Scene,
+        told: &'static str,
+    ) -> Self {
+        let mut nobody = is_whole(0);
+        nobody.target = "";
+        Self {
+            told: Some(told),
+            ..Self::both(id, what, Upset::Scene(scene), nobody)
+        }
+    }
+
+    /// Only its plain form.
+    pub(crate) fn only_plain(self) -> Self {
+        Self {
+            stream: None,
+            ..self
+        }
+    }
+
+    /// Only its streamed form.
+    pub(crate) fn only_streamed(self) -> Self {
+        Self {
+            plain: None,
+            ..self
+        }
+    }
+
+    /// The second target behaves like this.
+    pub(crate) fn second(mut self, behaviour: Behaviour) -> Self {
+        self.second = behaviour;
+        self
+    }
+
+    /// The client offers a tool.
+    pub(crate) fn offering_tool(mut self) -> Self {
+        self.offers_tool = true;
+        self
     }
 
     pub(crate) fn with(mut self, settings: Value) -> Self {
@@ -178,6 +236,14 @@ pub(crate) const fn is_whole(attempts: usize) -> Expected {
     Expected {
         target: "first",
         ..fails_over(attempts, Blame::Nobody)
+    }
+}
+
+/// The first target's stream is gone on with by the second, to its end.
+pub(crate) const fn goes_on(blame: Blame) -> Expected {
+    Expected {
+        target: "first",
+        ..fails_over(1, blame)
     }
 }
 

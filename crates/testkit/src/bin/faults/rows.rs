@@ -4,7 +4,9 @@
 //! so that the whole takes a minute. A 500 is tried again on the same target before the second one
 //! is asked: three attempts.
 
+mod continued;
 mod malformed;
+mod others;
 mod statuses;
 
 use std::time::Duration;
@@ -28,6 +30,11 @@ pub(crate) fn all() -> Vec<Row> {
         endings(),
         dialects(),
         commits(),
+        continued::rows(),
+        others::black_holes(),
+        others::certificates(),
+        others::scenes(),
+        others::clients(),
         rest(),
     ]
     .concat();
@@ -38,7 +45,10 @@ pub(crate) fn all() -> Vec<Row> {
 
 /// Where a row's number stands: the faults of targets, those of clients, the rest.
 fn number(id: &str) -> (usize, u32, &str) {
-    let Some(group) = ["U", "C"].iter().position(|group| id.starts_with(group)) else {
+    let Some(group) = ["U", "C", "G"]
+        .iter()
+        .position(|group| id.starts_with(group))
+    else {
         return (usize::MAX, 0, id);
     };
     let rest = id.get(1..).unwrap_or_default();
@@ -413,7 +423,7 @@ fn whole_json() -> String {
 
 /// What a server that is no stand-in says.
 pub(crate) const RAW_TEXT: &str = "raw words";
-const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n";
+pub(crate) const STREAM_HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n";
 const FIRST_EVENTS: &str = concat!(
     "data: {\"id\":\"x\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",",
     "\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"raw\"},",

@@ -127,11 +127,17 @@ fn told(row: &Row, expected: Option<Expected>) -> String {
     if row.id == "C1" {
         return "the target's request is cancelled".to_owned();
     }
+    if let Some(told) = row.told {
+        return told.to_owned();
+    }
     let after = match expected.attempts {
         0 | 1 => String::new(),
         count => format!(", attempt {count}"),
     };
     match (expected.end, expected.target) {
+        (End::Whole, "first") if expected.blame != Blame::Nobody && expected.attempts == 1 => {
+            "the next target goes on".to_owned()
+        }
         (End::Whole, "second") => format!("the next target answers{after}"),
         (End::Whole, _) => format!("whole{after}"),
         (End::ErrorEvent, _) => "an error event".to_owned(),

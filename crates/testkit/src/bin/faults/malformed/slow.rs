@@ -63,7 +63,7 @@ fn new(kind: &'static str) -> Slow {
 }
 
 /// How long it held a connection; `None` when it was not cut in time.
-async fn client(proxy: SocketAddr, first: &str, drips: bool) -> Option<Duration> {
+pub(crate) async fn client(proxy: SocketAddr, first: &str, drips: bool) -> Option<Duration> {
     let mut stream = TcpStream::connect(proxy).await.ok()?;
     let began = Instant::now();
     stream.write_all(first.as_bytes()).await.ok()?;
