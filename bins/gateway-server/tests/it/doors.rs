@@ -170,6 +170,51 @@ async fn the_proxy_speaks_tls_and_shows_a_new_certificate_without_a_break() {
 }
 
 #[tokio::test]
+async fn a_tls_handshake_that_stalls_or_is_none_is_cut_and_counted() {
+    let (data, files) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let authority = Authority::new();
+    authority.write(files.path());
+    let cert = files.path().join("cert.pem").display().to_string();
+    let key = files.path().join("key.pem").display().to_string();
+    let flags = [
+        "--proxy-tls-cert",
+        &cert,
+        "--proxy-tls-key",
+        &key,
+        "--tls-handshake-timeout",
+        "0.5",
+    ];
+    let (_program, admin, proxy) = start(data.path(), &flags).await;
+    // Nothing, and the beginning of a greeting: each is cut when the time is over.
+    for sent in [&b""[..], &[22, 3, 1, 2, 0, 1, 0, 1]] {
+        let began = tokio::time::Instant::now();
+        let mut stalled = TcpStream::connect(proxy).await.unwrap();
+        stalled.write_all(sent).await.unwrap();
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(SOON, stalled.read_to_end(&mut answer));
+        read.await.unwrap().ok();
+        assert!(began.elapsed() >= Duration::from_millis(400), "{sent:?}");
+    }
+    let mut plain = TcpStream::connect(proxy).await.unwrap();
+    plain
+        .write_all(b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n")
+        .await
+        .unwrap();
+    let mut answer = Vec::new();
+    plain.read_to_end(&mut answer).await.ok();
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+    let mut good = connect(proxy, &authority.client(None)).await.unwrap();
+    assert_eq!(ask(&mut good).await, "HTTP/1.1 200 OK");
+
+    let admin = Client::new(&format!("http://{admin}")).unwrap();
+    let metrics = admin.get("/metrics").await.unwrap().text();
+    for (reason, count) in [("tls_timeout", 2), ("tls_handshake", 1)] {
+        let line = format!("aigw_connections_closed_total{{reason=\"{reason}\"}} {count}\n");
+        assert!(metrics.contains(&line), "{line}{metrics}");
+    }
+}
+
+#[tokio::test]
 async fn the_admin_api_asks_for_a_certificate_where_it_is_told_to() {
     let (data, files) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let authority = Authority::new();

@@ -10,3 +10,5 @@ mod gateway;
 mod metrics;
 #[cfg(test)]
 mod restart;
+#[cfg(test)]
+mod scarce;
