@@ -80,7 +80,8 @@ impl Server {
 
         let telemetry = Telemetry::new(env!("CARGO_PKG_VERSION"));
         let lanes = lanes(&telemetry)?;
-        let registry = Arc::new(registry(settings, &telemetry, catalogue, &lanes));
+        let registry = registry(settings, &telemetry, Arc::clone(&catalogue), &lanes);
+        let registry = Arc::new(registry);
         make_live(&registry, &telemetry, &store.current());
         let closing = CancellationToken::new();
         let stopping = closing.child_token();
@@ -102,6 +103,7 @@ impl Server {
         server.watch_certificates();
         if let Some(socket) = proxy {
             let door = door(socket, proxy_tls.as_ref())?.with_lanes(lanes);
+            let settings = proxy_settings(settings, catalogue);
             server.serve_proxy(door, Arc::clone(&registry), telemetry.clone(), settings);
         }
         if let (Some(socket), Some(access)) = (admin, access) {
@@ -195,9 +197,8 @@ impl Server {
         door: Door,
         registry: Arc<Registry<Endpoint>>,
         telemetry: Telemetry,
-        settings: &Settings,
+        settings: ProxySettings,
     ) {
-        let settings = proxy_settings(settings);
         let connections = settings.connections;
         let door = door.counted(telemetry.clone());
         let proxy = Proxy::new(registry, telemetry, settings);
@@ -239,7 +240,7 @@ impl Server {
 /// Between two looks whether a certificate's files have changed.
 const CERTIFICATE_LOOKS: Duration = Duration::from_secs(10);
 
-fn proxy_settings(settings: &Settings) -> ProxySettings {
+fn proxy_settings(settings: &Settings, catalogue: Arc<Catalogue>) -> ProxySettings {
     let drain = Duration::from_secs(settings.drain_seconds);
     // What the system says it allows; without an answer, as many as by default.
     let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
@@ -247,6 +248,7 @@ fn proxy_settings(settings: &Settings) -> ProxySettings {
         connections: settings.limits.connections(files, drain),
         bodies: settings.limits.bodies(),
         base_domain: settings.base_domain.clone(),
+        catalogue,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The wire formats, and the calls of a client that they belong to.
 
-use crate::gemini;
+use crate::{gemini, models};
 
 /// A wire format for conversations with a model.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -57,6 +57,9 @@ pub enum Surface {
     StreamGenerateContent,
     /// `GET /v1/models`, and `GET /v1beta/models` of Google's, which the gateway answers by itself.
     Models,
+    /// `GET /v1/models/{model}`, and `GET /v1beta/models/{model}` of Google's, which the gateway
+    /// answers by itself too.
+    Model,
     /// Any other call: passed through, never translated.
     Other,
 }
@@ -78,6 +81,7 @@ impl Surface {
             ("POST", "/messages/count_tokens") => Self::CountTokens,
             ("GET", "/models") => Self::Models,
             ("GET", _) if path == GOOGLE_MODELS => Self::Models,
+            ("GET", _) if models::model_of_path(path).is_some() => Self::Model,
             ("POST", _) => match gemini::path::read(path) {
                 Some((_, false)) => Self::GenerateContent,
                 Some((_, true)) => Self::StreamGenerateContent,
@@ -99,6 +103,7 @@ impl Surface {
             | Self::Completions
             | Self::Embeddings
             | Self::Models
+            | Self::Model
             | Self::Other => Dialect::OpenAiChat,
         }
     }
@@ -185,13 +190,17 @@ mod tests {
         assert_eq!(of("GET", "/v1/models"), Surface::Models);
         assert_eq!(of("GET", "/v1beta/models?pageSize=50"), Surface::Models);
         assert_eq!(of("POST", "/v1beta/models"), Surface::Other);
+        assert_eq!(of("GET", "/v1/models/gpt-4o"), Surface::Model);
+        assert_eq!(of("GET", "/v1beta/models/m"), Surface::Model);
+        assert_eq!(of("DELETE", "/v1/models/ft:gpt-4o"), Surface::Other);
+        assert_eq!(of("GET", "/v1/models/"), Surface::Models);
         assert_eq!(
             of("POST", "/v1beta/models/m:generateContent"),
             Surface::GenerateContent
         );
         assert_eq!(
             of("GET", "/v1beta/models/m:generateContent"),
-            Surface::Other
+            Surface::Model
         );
         assert_eq!(of("GET", "/v1/chat/completions"), Surface::Other);
         assert_eq!(of("POST", "/v1/threads/t1/messages"), Surface::Other);

@@ -259,7 +259,7 @@ fn path(intake: &Intake, to: &TargetTraits<'_>, target: Dialect) -> Option<Strin
 fn openai_path(surface: Surface, to: &TargetTraits<'_>, target: Dialect) -> Option<String> {
     if let Some(version) = to.api_version {
         let call = match (target, surface) {
-            (_, Surface::Models | Surface::Other) => return None,
+            (_, Surface::Models | Surface::Model | Surface::Other) => return None,
             (Dialect::OpenAiResponses, _) => {
                 return Some(format!("/openai/responses?api-version={version}"));
             }

@@ -94,7 +94,7 @@ impl IntakeError {
 impl Intake {
     /// Reads the body of a call.
     ///
-    /// A call that is not understood ([`Surface::Other`], [`Surface::Models`]) may have any body:
+    /// A call that is not understood ([`Surface::Other`], [`Surface::Models`], [`Surface::Model`]) may have any body:
     /// when it is not a JSON object, there is no model and no stream.
     ///
     /// # Errors
@@ -102,7 +102,9 @@ impl Intake {
     /// [`IntakeError`] when the call is understood and its body can't be taken.
     pub fn read(surface: Surface, body: &[u8]) -> Result<Self, IntakeError> {
         match (surface, Self::probe(surface, body)) {
-            (Surface::Other | Surface::Models, Err(_)) => Ok(Self::opaque(surface)),
+            (Surface::Other | Surface::Models | Surface::Model, Err(_)) => {
+                Ok(Self::opaque(surface))
+            }
             (_, read) => read,
         }
     }

@@ -51,7 +51,7 @@ pub use exchange::{
 };
 pub use fault::{FaultClass, ProviderFault, classify};
 pub use intake::{Intake, IntakeError};
-pub use models::{ModelEntry, render_models};
+pub use models::{ModelEntry, ModelLimits, model_of_path, render_model, render_models};
 pub use relay::{StreamFault, StreamRelay};
 pub use table::{
     Auth, AuthScheme, CallIds, DeveloperRole, MaxTokensField, MissingPart, Probe, Provider, Quirks,

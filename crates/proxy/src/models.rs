@@ -1,38 +1,64 @@
-//! Answers `GET /v1/models` with what the caller may use.
+//! Answers `GET /v1/models` with what the caller may use, and `GET /v1/models/{model}` with one of
+//! them.
 
 use std::collections::BTreeMap;
 
 use ai_gateway_model::Upstream;
-use ai_gateway_providers::{Dialect, ModelEntry, render_models};
+use ai_gateway_providers::{
+    Catalogue, Dialect, ModelEntry, ModelLimits, model_of_path, render_model, render_models,
+};
 use bytes::Bytes;
 
 use crate::failure::Failure;
 use crate::route::Caller;
 
-/// Every model that a target within the caller's reach lists, by name, in the client's shape.
+/// Every model that a target within the caller's reach lists, by name, in the client's shape; or
+/// the one that `path` names.
 ///
 /// # Errors
 ///
-/// The caller's key is not good.
-pub(crate) fn list(caller: &Caller, client: Dialect) -> Result<Bytes, Failure> {
-    let mut models: BTreeMap<&str, &str> = BTreeMap::new();
+/// The caller's key is not good, or no target lists the one model.
+pub(crate) fn list(
+    caller: &Caller,
+    client: Dialect,
+    path: &str,
+    catalogue: &Catalogue,
+) -> Result<Bytes, Failure> {
+    let mut models: BTreeMap<&str, ModelEntry> = BTreeMap::new();
     for upstream in caller.upstreams()? {
-        for (model, owner) in of_upstream(upstream) {
-            models.entry(model).or_insert(owner);
+        for (id, owner, own_name) in of_upstream(upstream) {
+            let facts = catalogue.find(owner, own_name);
+            let limits = facts.map(|facts| ModelLimits {
+                context_tokens: facts.context_tokens,
+                max_output_tokens: facts.max_output_tokens,
+            });
+            let entry = models.entry(id).or_insert_with(|| ModelEntry {
+                id: id.to_owned(),
+                owned_by: owner.to_owned(),
+                created: CREATED,
+                limits: None,
+            });
+            // Whichever target serves it, no more than this may be counted on.
+            entry.limits = match (entry.limits, limits) {
+                (Some(known), Some(other)) => Some(known.least(other)),
+                (known, other) => known.or(other),
+            };
         }
     }
-    let entries: Vec<ModelEntry> = models
-        .into_iter()
-        .map(|(id, owner)| ModelEntry {
-            id: id.to_owned(),
-            owned_by: owner.to_owned(),
-            created: CREATED,
-        })
-        .collect();
-    Ok(render_models(client, &entries))
+    let Some(model) = model_of_path(path) else {
+        let entries: Vec<ModelEntry> = models.into_values().collect();
+        return Ok(render_models(client, &entries));
+    };
+    match models.get(&*model) {
+        Some(entry) => Ok(render_model(client, entry)),
+        None => Err(Failure::ModelNotFound {
+            model: model.into_owned(),
+        }),
+    }
 }
 
-fn of_upstream(upstream: &Upstream) -> impl Iterator<Item = (&str, &str)> {
+/// The models that targets list: their names, their owners, and the owners' names for them.
+fn of_upstream(upstream: &Upstream) -> impl Iterator<Item = (&str, &str, &str)> {
     upstream.targets().iter().flat_map(|target| {
         let owner = target.destination().label();
         target
@@ -40,7 +66,10 @@ fn of_upstream(upstream: &Upstream) -> impl Iterator<Item = (&str, &str)> {
             .iter()
             .chain(target.model_map().keys())
             .chain(target.default_model())
-            .map(move |model| (&**model, owner))
+            .map(move |model| {
+                let own_name = target.model_map().get(model).unwrap_or(model);
+                (&**model, owner, &**own_name)
+            })
     })
 }
 

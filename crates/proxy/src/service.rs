@@ -137,8 +137,10 @@ impl Proxy {
         let live = self.0.registry.live();
         let caller = route::caller(&live, &host, &self.0.settings.base_domain, head)?;
         story.record().gateway = caller.gateway().name().to_shared();
-        if surface == Surface::Models {
-            let answer = models::list(&caller, client_dialect(surface, head))?;
+        if matches!(surface, Surface::Models | Surface::Model) {
+            let client = client_dialect(surface, head);
+            let catalogue = &self.0.settings.catalogue;
+            let answer = models::list(&caller, client, head.uri.path(), catalogue)?;
             return Ok(Routed::Models(respond::json(
                 StatusCode::OK,
                 answer,
@@ -201,9 +203,9 @@ impl Service<Request<Incoming>> for Proxy {
 
 /// The dialect in which the gateway's own answers are read.
 fn client_dialect(surface: Surface, head: &Parts) -> Dialect {
-    if surface != Surface::Models {
+    if !matches!(surface, Surface::Models | Surface::Model) {
         surface.dialect()
-    } else if head.uri.path().starts_with("/v1beta/") {
+    } else if head.uri.path().starts_with("/v1beta/") || head.headers.contains_key(GOOGLE_KEY) {
         Dialect::GeminiGenerate
     } else if head.headers.contains_key("anthropic-version") {
         Dialect::AnthropicMessages
@@ -224,6 +226,9 @@ fn request_id(head: &Parts) -> String {
         })
         .map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
 }
+
+/// What tells Google's clients from others at `/v1/models`.
+const GOOGLE_KEY: &str = "x-goog-api-key";
 
 /// The longest request id that is taken from a client.
 const MAX_REQUEST_ID: usize = 128;

@@ -1,9 +1,12 @@
 //! The proxy's bounds: every wait and every size has a name, a default and a reason here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use ai_gateway_providers::Catalogue;
+
 /// What the proxy was told at start-up; the same for all gateways.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ProxySettings {
     /// How connections of clients are taken and how long they may idle.
     pub connections: ConnectionLimits,
@@ -11,6 +14,19 @@ pub struct ProxySettings {
     pub bodies: BodyLimits,
     /// `{subdomain}.{base_domain}` finds the gateway with that subdomain; empty finds none.
     pub base_domain: String,
+    /// What is known of models, for their list; by default what comes with the gateway.
+    pub catalogue: Arc<Catalogue>,
+}
+
+impl Default for ProxySettings {
+    fn default() -> Self {
+        Self {
+            connections: ConnectionLimits::default(),
+            bodies: BodyLimits::default(),
+            base_domain: String::new(),
+            catalogue: Arc::new(Catalogue::builtin().clone()),
+        }
+    }
 }
 
 /// Bounds of the client side's connections.

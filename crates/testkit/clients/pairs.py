@@ -33,6 +33,8 @@ class Target:
         # Whether usage tells thoughts apart, and whether one call at a time can be asked for.
         self.counts_thoughts = dialect not in ("anthropic", "vertex-anthropic", "bedrock", "cohere")
         self.bounds_calls = dialect not in ("gemini", "vertex", "bedrock", "cohere")
+        # Whether thoughts are shown to who asks for them in so many words.
+        self.tells_thoughts = shows_thoughts or dialect == "responses"
         self.stand_in = None
 
     def said(self, question, model=None):

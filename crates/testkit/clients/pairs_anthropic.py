@@ -58,6 +58,19 @@ def _(world, target):
     assert (answer.usage.input_tokens, answer.usage.output_tokens) == (2, len(block.text.split())), answer.usage
 
 
+@messages_of("a model and the list of them")
+def _(world, target):
+    models = sdk(world).models
+    assert models.retrieve(target.model).id == target.model
+    assert target.model in [model.id for model in models.list()]
+    try:
+        models.retrieve("no-such-model")
+    except anthropic.NotFoundError as error:
+        assert error.body["error"]["type"] == "not_found_error", error.body
+    else:
+        raise AssertionError("a model that there is not")
+
+
 @messages_of("streamed")
 def _(world, target):
     answer = final(world, target, user("hello there"))
@@ -165,7 +178,7 @@ def _(world, target):
         assert text_of(answer) == target.said("why?", target.thinker), answer
         assert answer.usage.output_tokens > len(text_of(answer).split()), answer.usage
         thoughts = [block.thinking for block in answer.content if block.type == "thinking"]
-        assert thoughts == ([target.thought("why?")] if target.shows_thoughts else []), answer
+        assert thoughts == ([target.thought("why?")] if target.tells_thoughts else []), answer
 
 
 @messages_of("reasoning before a tool's result")

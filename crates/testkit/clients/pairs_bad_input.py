@@ -2,6 +2,7 @@
 never a made-up success."""
 
 import contextlib
+import json
 
 from harness import http
 from pairs import client, failing
@@ -105,6 +106,53 @@ def _(world, target):
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_1", "content": "12 degrees"}]},
     ]
     refused(world, target, {"chat": {"messages": chat}, "responses": {"input": given}, "messages": {"messages": messages}})
+
+
+@bad("arguments of a call that are no object")
+def _(world, target):
+    for written in ("[1]", "3"):
+        function = {"name": "get_weather", "arguments": written}
+        chat = [
+            {"role": "user", "content": "hm"},
+            {"role": "assistant", "content": None, "tool_calls": [{"id": "call_1", "type": "function", "function": function}]},
+            {"role": "tool", "tool_call_id": "call_1", "content": "12 degrees"},
+        ]
+        use = {"type": "tool_use", "id": "call_1", "name": "get_weather", "input": json.loads(written)}
+        messages = [
+            {"role": "user", "content": "hm"},
+            {"role": "assistant", "content": [use]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_1", "content": "12 degrees"}]},
+        ]
+        refused(world, target, {"chat": {"messages": chat}, "messages": {"messages": messages}})
+
+
+@bad("a message that says nothing")
+def _(world, target):
+    for content in ("", [], " "):
+        messages = [{"role": "user", "content": content}]
+        parts = [{"text": content}] if isinstance(content, str) else []
+        asked = {
+            "chat": {"messages": messages},
+            "responses": {"input": messages},
+            "messages": {"messages": messages},
+            "contents": {"contents": [{"role": "user", "parts": parts}]},
+        }
+        # Some take it. Whoever does not says so; nobody fails over it.
+        for path, body in requests_of(target.model, asked):
+            answer = http("POST", world.proxy + path, body, {"Authorization": f"Bearer {world.key}"})
+            assert answer.status in (200, 400), (path, answer.status, answer.body[:300])
+            if answer.status == 400:
+                error_of(path, answer)
+
+
+@bad("a body that is half a JSON, and one that is no object")
+def _(world, target):
+    for path, _ in requests_of(target.model, said()):
+        for body in ('{"model": "' + target.model + '", "messages": [{"role"', "[]", "\xff", ""):
+            body = body.encode("latin-1")
+            answer = http("POST", world.proxy + path, body, {"Authorization": f"Bearer {world.key}"})
+            assert answer.status == 400, (path, answer.status, answer.body[:300])
+            error_of(path, answer)
 
 
 @bad("an image that is none")

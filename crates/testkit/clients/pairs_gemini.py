@@ -60,6 +60,22 @@ def _(world, target):
     assert (usage.prompt_token_count, usage.candidates_token_count, usage.total_token_count) == (2, words, 2 + words), usage
 
 
+@generate("a model and the list of them")
+def _(world, target):
+    with sdk(world) as kept:
+        assert kept.models.get(model=target.model).name == f"models/{target.model}"
+        listed = {model.name: model for model in kept.models.list()}
+        # The catalogue knows Google's own.
+        own = listed[f"models/{target.model}"]
+        assert target.dialect != "gemini" or own.input_token_limit > own.output_token_limit > 0, own
+        try:
+            kept.models.get(model="no-such-model")
+        except errors.ClientError as error:
+            assert error.status == "NOT_FOUND", error
+        else:
+            raise AssertionError("a model that there is not")
+
+
 @generate("streamed")
 def _(world, target):
     chunks = stream(world, target, "hello there")
@@ -173,7 +189,7 @@ def _(world, target):
         text = "".join(part.text or "" for part in parts if not part.thought)
         thought = "".join(part.text for part in parts if part.thought)
         assert text == target.said("why?", target.thinker), parts
-        assert thought == (target.thought("why?") if target.shows_thoughts else ""), parts
+        assert thought == (target.thought("why?") if target.tells_thoughts else ""), parts
 
 
 @generate("reasoning before a tool's result")

@@ -49,6 +49,19 @@ def _(world, target):
     assert (usage.prompt_tokens, usage.completion_tokens, usage.total_tokens) == (2, words, 2 + words), usage
 
 
+@chat("a model and the list of them")
+def _(world, target):
+    models = sdk(world).models
+    assert models.retrieve(target.model).id == target.model
+    assert target.model in [model.id for model in models.list()]
+    try:
+        models.retrieve("no-such-model")
+    except openai.NotFoundError as error:
+        assert error.code == "model_not_found", error.body
+    else:
+        raise AssertionError("a model that there is not")
+
+
 @chat("streamed")
 def _(world, target):
     stream = ask(world, target, user("hello there"), stream=True, stream_options={"include_usage": True})
@@ -374,8 +387,7 @@ def _(world, target):
     with sdk(world).responses.stream(model=target.thinker, input="why?", **reasoning) as stream:
         events = list(stream)
     pieces = [event.delta for event in events if event.type == "response.reasoning_summary_text.delta"]
-    if target.shows_thoughts or target.name == "responses":
-        assert "".join(summaries) == "".join(pieces) == target.thought("why?"), (summaries, pieces)
+    assert "".join(summaries) == "".join(pieces) == target.thought("why?"), (summaries, pieces)
 
 
 @answers("reasoning before a tool's result")

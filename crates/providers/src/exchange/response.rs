@@ -153,7 +153,7 @@ fn check(surface: Surface, answer: &Slices<'_>) -> Result<Usage, ResponseFault> 
             return Ok(usage.map_or_else(Usage::default, |usage| responses::read_usage(&usage)));
         }
         Surface::CountTokens => has("input_tokens")?,
-        Surface::Models | Surface::Other => {}
+        Surface::Models | Surface::Model | Surface::Other => {}
     }
     Ok(usage.map_or_else(Usage::default, |usage| openai::read_usage(&usage)))
 }

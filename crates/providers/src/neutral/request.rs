@@ -23,6 +23,8 @@ pub(crate) struct Request<'a> {
     pub(crate) format: Option<Format<'a>>,
     pub(crate) logprobs: AskedLogprobs,
     pub(crate) reasoning: Option<Reasoning>,
+    /// Whether the caller asks in so many words to be told what is thought.
+    pub(crate) wants_thoughts: bool,
     pub(crate) user: Option<Text<'a>>,
     pub(crate) service_tier: Option<Cow<'a, str>>,
     pub(crate) stream: bool,

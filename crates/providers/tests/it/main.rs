@@ -33,3 +33,4 @@ mod setup;
 mod split;
 #[cfg(test)]
 mod streams;
+mod thoughts;

@@ -274,6 +274,42 @@ async fn models_lists_what_the_caller_may_use_in_its_dialect() {
 }
 
 #[tokio::test]
+async fn one_model_is_told_in_the_caller_s_dialect_or_not_found_in_it() {
+    let openai = stand_in("openai").await;
+    let target = json!({ "provider": "openai", "base_url": openai.url(), "models": ["gpt-4"] });
+    let fixture = Fixture::with_upstream(json!({ "targets": [target] })).await;
+    let anthropic = || fixture.client().header("anthropic-version", "2023-06-01");
+    let one = fixture.client().get("/v1/models/gpt-4").await.unwrap();
+    assert_eq!(
+        (one.status, one.json()["object"].as_str()),
+        (200, Some("model"))
+    );
+    let one = anthropic().get("/v1/models/gpt-4").await.unwrap().json();
+    assert_eq!(
+        (&one["type"], &one["id"]),
+        (&json!("model"), &json!("gpt-4"))
+    );
+    let one = fixture.client().get("/v1beta/models/gpt-4").await.unwrap();
+    assert_eq!(one.json()["name"], "models/gpt-4");
+    assert_eq!(one.json()["inputTokenLimit"], 8192);
+    assert!(one.json()["outputTokenLimit"].is_u64());
+    let google = fixture.client().header("x-goog-api-key", "any");
+    let one = google.get("/v1/models/gpt-4").await.unwrap();
+    assert_eq!(one.json()["name"], "models/gpt-4");
+
+    let none = fixture.client().get("/v1/models/none").await.unwrap();
+    assert_eq!(none.status, 404);
+    assert_eq!(none.json()["error"]["code"], "model_not_found");
+    let none = anthropic().get("/v1/models/none").await.unwrap();
+    assert_eq!(none.status, 404);
+    assert_eq!(none.json()["error"]["type"], "not_found_error");
+    let none = fixture.client().get("/v1beta/models/none").await.unwrap();
+    assert_eq!(none.status, 404);
+    assert_eq!(none.json()["error"]["status"], "NOT_FOUND");
+    assert!(openai.requests().is_empty());
+}
+
+#[tokio::test]
 async fn a_path_that_is_not_understood_passes_through_to_its_dialect() {
     let stand_in = stand_in("openai").await;
     let fixture = Fixture::with_upstream(json!({ "targets": [target(&stand_in, 1)] })).await;

@@ -99,9 +99,9 @@ fn read_request(body: &Value) -> Result<Asked, Refusal> {
     }
     let reasoning = &body["reasoning"];
     asked.thinking = match (reasoning["effort"].as_str(), reasoning["summary"].as_str()) {
-        (None | Some("none"), _) => Thinking::None,
+        (Some("none"), _) | (None, None) => Thinking::None,
         (Some(_), None) => Thinking::Hidden,
-        (Some(_), Some(_)) => Thinking::Shown,
+        (_, Some(_)) => Thinking::Shown,
     };
     let format = &body["text"]["format"];
     asked.json_schema = match text_of(format, "type") {

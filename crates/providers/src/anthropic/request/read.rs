@@ -71,7 +71,10 @@ fn take_setting<'a>(
                 .collect::<Result<_, _>>()?;
         }
         "metadata" => request.user = expect::object(raw, name)?.text("user_id"),
-        "thinking" => request.reasoning = read_thinking(raw)?,
+        "thinking" => {
+            request.reasoning = read_thinking(raw)?;
+            request.wants_thoughts = wants_thoughts(raw);
+        }
         "tools" => {
             for (index, raw) in expect::array(raw, name)?.into_iter().enumerate() {
                 request.tools.push(read_tool(index, raw)?);
@@ -101,6 +104,14 @@ fn read_thinking(raw: &RawValue) -> Result<Option<Reasoning>, EncodeError> {
             "must be one of enabled, adaptive, disabled",
         )),
     }
+}
+
+/// Thoughts are shown unless they are to be left out, or not to be had.
+fn wants_thoughts(raw: &RawValue) -> bool {
+    Object::of(raw).is_some_and(|thinking| {
+        let is = |name, value| thinking.string(name).as_deref() == Some(value);
+        !is("type", "disabled") && !is("display", "omitted")
+    })
 }
 
 fn read_format<'a>(raw: &'a RawValue, at: &str) -> Result<Format<'a>, EncodeError> {

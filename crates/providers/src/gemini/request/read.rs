@@ -325,7 +325,7 @@ fn read_config<'a>(raw: &'a RawValue, request: &mut Request<'a>) -> Result<(), E
                     strict: None,
                 });
             }
-            "thinkingConfig" => request.reasoning = read_thinking(raw)?,
+            "thinkingConfig" => read_thinking(raw, request)?,
             _ => match SHARED.iter().find(|(_, own)| *own == name) {
                 Some((shared, _)) => request.openai_only.push((Cow::Borrowed(shared), raw)),
                 None => request.unknown.push(field),
@@ -335,26 +335,30 @@ fn read_config<'a>(raw: &'a RawValue, request: &mut Request<'a>) -> Result<(), E
     Ok(())
 }
 
-fn read_thinking(raw: &RawValue) -> Result<Option<Reasoning>, EncodeError> {
+/// Reads how it is to think, and whether what it thinks is to be told.
+fn read_thinking(raw: &RawValue, request: &mut Request<'_>) -> Result<(), EncodeError> {
     let at = "generationConfig.thinkingConfig";
     let config = expect::object(raw, at)?;
+    let told = either(&config, "includeThoughts", "include_thoughts");
+    request.wants_thoughts = told.is_some_and(|raw| raw.get() == "true");
     let level = either(&config, "thinkingLevel", "thinking_level").and_then(Text::of);
     if let Some(level) = level {
         let level = level.decoded().to_ascii_lowercase();
-        return match Effort::of(&level) {
-            Some(effort) => Ok(Some(Reasoning::Effort(effort))),
-            None => Err(EncodeError::new(
+        let effort = Effort::of(&level).ok_or_else(|| {
+            EncodeError::new(
                 format_args!("{at}.thinkingLevel"),
                 "must be one of minimal, low, medium, high",
-            )),
-        };
+            )
+        })?;
+        request.reasoning = Some(Reasoning::Effort(effort));
+        return Ok(());
     }
     let budget = config
         .number("thinkingBudget")
         .or_else(|| config.number("thinking_budget"));
-    Ok(match budget {
-        None => None,
-        Some(0) => Some(Reasoning::Off),
-        Some(tokens) => Some(Reasoning::BudgetTokens(tokens)),
-    })
+    request.reasoning = budget.map(|budget| match budget {
+        0 => Reasoning::Off,
+        tokens => Reasoning::BudgetTokens(tokens),
+    });
+    Ok(())
 }

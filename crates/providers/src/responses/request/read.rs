@@ -97,6 +97,7 @@ fn take_setting<'a>(
                     })?)
                 }
             };
+            request.wants_thoughts = reasoning.get("summary").is_some();
         }
         "text" => {
             let text = expect::object(raw, name)?;

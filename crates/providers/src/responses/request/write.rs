@@ -64,14 +64,20 @@ fn write_settings(request: &Request<'_>, plan: &mut Plan<'_>, out: &mut Writer) 
         Some(Reasoning::Effort(effort)) => Some(effort),
         Some(Reasoning::BudgetTokens(tokens)) => Some(Effort::of_budget(tokens)),
     };
-    match effort {
-        Some(effort) if reasons => {
-            out.key("reasoning").object(|out| {
+    let is_off = request.reasoning == Some(Reasoning::Off);
+    // Told only to who asks for it: some accounts may not.
+    let wants_thoughts = request.wants_thoughts && !is_off;
+    if reasons && (effort.is_some() || wants_thoughts) {
+        out.key("reasoning").object(|out| {
+            if let Some(effort) = effort {
                 out.key("effort").str(effort.min(Effort::High).as_str());
-            });
-        }
-        Some(_) => plan.dropped.note("reasoning_effort"),
-        None => {}
+            }
+            if wants_thoughts {
+                out.key("summary").str("auto");
+            }
+        });
+    } else if effort.is_some() {
+        plan.dropped.note("reasoning_effort");
     }
     if request.logprobs.asked_by.is_some() {
         out.key("include").array(|out| {
