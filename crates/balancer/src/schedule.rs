@@ -1,11 +1,13 @@
 //! Whose turn it is: a cycle in which every target appears exactly as often as it weighs, and
 //! every prefix is within one turn of the ideal.
 
+mod cycle;
+
 use std::cell::RefCell;
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
+use self::cycle::cycle;
 use crate::lane::{Apart, LANES, lane};
 use crate::random::below;
 use crate::sync::{AtomicU64, Ordering};
@@ -202,102 +204,12 @@ const BLOCK: u64 = 64;
 /// How many blocks follow before a thread looks whether it is alone again.
 const RENEWALS: u64 = 64;
 
-/// The longest cycle: beyond it weights are rounded, to at least one turn.
-const LONGEST: u64 = 1 << 18;
-
-/// Makes a cycle in which `i` takes `weights[i]` turns over their greatest common divisor.
-///
-/// The `k`-th turn of a target with share `s` may begin at `k/s` and must have come by
-/// `(k+1)/s`; of those that may, the one that must soonest is next, and of equals the
-/// one that may the longest. Such a schedule exists for
-/// any shares, and keeps every target within one turn of its due at any time.
-pub(crate) fn cycle(weights: &[u32]) -> Box<[u32]> {
-    let weights = reduced(weights);
-    let total: u64 = weights.iter().sum();
-    let Ok(len) = usize::try_from(total) else {
-        return Box::default();
-    };
-    if weights.iter().all(|&weight| weight == 1) {
-        return (0..).take(len).collect();
-    }
-    // Turns that may not begin yet, by the time at which they may; each a linked list.
-    let mut waiting: Vec<u32> = vec![NOBODY; len];
-    let mut next_waiting: Vec<u32> = vec![NOBODY; weights.len()];
-    let mut taken: Vec<u64> = vec![0; weights.len()];
-    let mut ready = BinaryHeap::with_capacity(weights.len());
-    for (target, &weight) in (0_u32..).zip(&weights) {
-        if weight > 0 {
-            ready.push(Reverse((total.div_ceil(weight), 0, target)));
-        }
-    }
-    let mut turns = Vec::with_capacity(len);
-    for now in 0..len {
-        let mut woken = waiting.get(now).copied().unwrap_or(NOBODY);
-        while let Some(&weight) = weights.get(woken as usize) {
-            let count = taken.get(woken as usize).copied().unwrap_or(0);
-            let due = ((count + 1) * total).div_ceil(weight);
-            ready.push(Reverse((due, now, woken)));
-            woken = next_waiting.get(woken as usize).copied().unwrap_or(NOBODY);
-        }
-        let Some(Reverse((_, _, target))) = ready.pop() else {
-            continue;
-        };
-        turns.push(target);
-        let slot = target as usize;
-        let (Some(&weight), Some(count)) = (weights.get(slot), taken.get_mut(slot)) else {
-            continue;
-        };
-        *count += 1;
-        let begins = usize::try_from(*count * total / weight).unwrap_or(len);
-        // A turn that might have begun already waits for the next place.
-        if let (Some(head), Some(link)) = (
-            waiting.get_mut(begins.max(now + 1)),
-            next_waiting.get_mut(slot),
-        ) {
-            *link = std::mem::replace(head, target);
-        }
-    }
-    turns.into()
-}
-
-/// The end of a linked list.
-const NOBODY: u32 = u32::MAX;
-
-/// The weights over their greatest common divisor, rounded where the cycle would be too long.
-fn reduced(weights: &[u32]) -> Vec<u64> {
-    let divisor = weights
-        .iter()
-        .fold(0, |divisor, &weight| gcd(divisor, weight))
-        .max(1);
-    let total: u64 = weights
-        .iter()
-        .map(|&weight| u64::from(weight / divisor))
-        .sum();
-    let round = |weight: u32| -> u64 {
-        let weight = u64::from(weight / divisor);
-        if total <= LONGEST || weight == 0 {
-            weight
-        } else {
-            ((weight * LONGEST + total / 2) / total).max(1)
-        }
-    };
-    weights.iter().map(|&weight| round(weight)).collect()
-}
-
-const fn gcd(mut a: u32, mut b: u32) -> u32 {
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a
-}
-
 #[cfg(not(loom))]
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering as StdOrdering};
 
     use super::*;
-    use proptest::prelude::*;
 
     fn rotation(recipe: impl Into<Recipe>, before: Option<&Rotation>) -> Rotation {
         Rotation::new(recipe.into(), before, &Cycles::default())
@@ -308,26 +220,6 @@ mod tests {
         rotation
             .take(turn)
             .map_or_else(|place| place, |()| turn.place)
-    }
-
-    #[track_caller]
-    fn check(weights: &[u32], expected: &str) {
-        let drawn: String = cycle(weights)
-            .iter()
-            .map(|&turn| char::from(b'a' + u8::try_from(turn).unwrap()))
-            .collect();
-        assert_eq!(drawn, expected, "for {weights:?}");
-    }
-
-    #[test]
-    fn turns_are_spread_over_the_cycle() {
-        check(&[1, 1, 1], "abc");
-        check(&[50, 50], "ab");
-        check(&[2, 1], "aba");
-        check(&[3, 1], "aaba");
-        check(&[70, 30], "aabaabaaba");
-        check(&[7], "a");
-        check(&[], "");
     }
 
     #[test]
@@ -388,53 +280,4 @@ mod tests {
 
     const THREADS: u32 = 3;
     const PICKS: u32 = 200_000;
-
-    #[test]
-    fn a_cycle_that_would_be_endless_is_rounded() {
-        let weights: Vec<u32> = (0..100_000).map(|n| n % 100 + 1).collect();
-        let turns = cycle(&weights);
-        assert!(turns.len() < 400_000, "{}", turns.len());
-        let mut seen = vec![false; weights.len()];
-        for &turn in &turns {
-            seen[turn as usize] = true;
-        }
-        assert!(seen.iter().all(|seen| *seen), "everyone has a turn");
-    }
-
-    proptest! {
-        #[test]
-        fn every_prefix_is_within_one_turn_of_the_ideal(
-            weights in prop::collection::vec(1_u32..=100, 1..40),
-        ) {
-            let turns = cycle(&weights);
-            let total: u64 = weights.iter().copied().map(u64::from).sum();
-            let mut counts = vec![0_u64; weights.len()];
-            for (n, &turn) in (1_u64..).zip(&turns) {
-                counts[turn as usize] += 1;
-                for (&count, &weight) in counts.iter().zip(&weights) {
-                    let (got, due) = (count * total, u64::from(weight) * n);
-                    prop_assert!(got.abs_diff(due) < total, "{counts:?} after {n} of {weights:?}");
-                }
-            }
-            for (&count, &weight) in counts.iter().zip(&weights) {
-                prop_assert_eq!(count * total, u64::from(weight) * turns.len() as u64);
-            }
-        }
-
-        #[test]
-        fn nobody_waits_longer_than_two_ideal_gaps(
-            weights in prop::collection::vec(1_u32..=100, 1..20),
-        ) {
-            let turns = cycle(&weights);
-            let total: usize = turns.len();
-            for (target, &weight) in (0_u32..).zip(&weights) {
-                let share = weights.iter().sum::<u32>() as usize;
-                let places: Vec<usize> =
-                    (0..2 * total).filter(|n| turns[n % total] == target).collect();
-                for pair in places.windows(2) {
-                    prop_assert!((pair[1] - pair[0]) * weight as usize <= 2 * share);
-                }
-            }
-        }
-    }
 }
