@@ -5,7 +5,7 @@ use core::time::Duration;
 use crate::{Moment, Outcome};
 
 /// The date until which a target is left alone, beside whatever its state is.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Cooling {
     until: Moment,
     /// Requests in succession that came back without a date.
@@ -13,6 +13,11 @@ pub(crate) struct Cooling {
 }
 
 impl Cooling {
+    pub(crate) const NONE: Self = Self {
+        until: Moment::ZERO,
+        undated: 0,
+    };
+
     /// Takes note of `outcome`; true when the target cools longer than before.
     pub(crate) fn note(&mut self, outcome: Outcome, cap: Duration, now: Moment) -> bool {
         let (retry_after, longest) = match outcome {
@@ -61,7 +66,7 @@ impl Cooling {
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self::NONE;
     }
 }
 
@@ -87,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_limit_without_a_date_backs_off_to_its_cap() {
-        let mut cooling = Cooling::default();
+        let mut cooling = Cooling::NONE;
         let mut now = Moment::ZERO;
         let mut rests = [0; 8];
         for slot in &mut rests {
@@ -100,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_burst_of_refusals_backs_off_once() {
-        let mut cooling = Cooling::default();
+        let mut cooling = Cooling::NONE;
         for _ in 0..50 {
             cooling.note(LIMITED, CAP, Moment::ZERO);
         }
@@ -109,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_date_is_believed_up_to_the_cap() {
-        let mut cooling = Cooling::default();
+        let mut cooling = Cooling::NONE;
         let hour = Outcome::RateLimited {
             retry_after: Some(Duration::from_secs(3600)),
         };

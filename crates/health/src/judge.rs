@@ -1,125 +1,84 @@
-//! The state of one target, moved by events.
+//! The state of one target, moved by events, beside the window that counts its requests.
 
 mod active;
+mod past;
 mod probe;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::cooling::Cooling;
+use self::past::{Observed, Past};
 use crate::state::Transitions;
 use crate::{
     Admin, AdminChange, Detail, Event, FailureKind, Moment, Outcome, Reason, Settings, Standing,
     State, Transition, Window,
 };
 
-pub(crate) use self::active::Checks;
 pub use self::probe::{ProbeToken, Role, Verdict};
 
-/// The health of one target: administrative word, observed state, cooling.
+/// A [`Machine`](crate::Machine) whose window is kept by somebody else.
 ///
-/// ```text
-/// Enabled --drain--> Draining --last request, or its date--> Disabled --enable--> Enabled
-/// Healthy --trip--> Unhealthy --its date--> probing --passes--> Healthy, ramping --> Healthy
-///                      ^---------- a failed probe, or a failure while ramping, for longer
-/// ```
-///
-/// Nothing here waits or reads a clock: hand in the time. A time before an earlier one is taken
-/// as no time having passed.
+/// For whoever keeps many targets, and counts their successes without a lock where the rest of a
+/// target lies: hand in the same [`Window`] each time. A target of which nothing ill is known takes
+/// 56 bytes; what went wrong is kept in a box that the first failure makes.
 #[derive(Debug)]
-pub struct Machine {
+pub struct Judge {
     settings: Arc<Settings>,
-    window: Arc<Window>,
-    admin: Admin,
-    drain_until: Option<Moment>,
-    observed: Observed,
+    past: Past,
     /// Since when the public state holds.
     since: Moment,
-    epoch: u32,
-    consecutive: u32,
-    refusals: u32,
-    ejections: u32,
-    /// From when on the healthy time counts that makes `ejections` fade.
-    fades_from: Moment,
-    cooling: Cooling,
-    checks: Checks,
-    tokens: u32,
-    may_eject: bool,
-    last_failure: Option<(Moment, FailureKind)>,
+    /// When the next active check is due, if any is wanted.
+    check_due: Moment,
     noise: u64,
+    epoch: u32,
+    admin: Admin,
+    may_eject: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Observed {
-    Healthy {
-        ramping_since: Option<Moment>,
-    },
-    Unhealthy {
-        reason: Reason,
-        until: Moment,
-        passes: u32,
-        token: Option<ProbeToken>,
-    },
-}
-
-impl Machine {
-    /// Makes the machine of a healthy target that takes its whole share from the start.
+impl Judge {
+    /// Makes the judge of a healthy target that takes its whole share from the start.
     ///
     /// `seed` spreads rests and active checks: give each target another one, and the same one to
     /// repeat a run.
     pub fn new(settings: Arc<Settings>, seed: u64, now: Moment) -> Self {
-        let window = window(&settings);
-        let mut machine = Self {
-            checks: Checks::default(),
+        let mut judge = Self {
             settings,
-            window,
-            admin: Admin::Enabled,
-            drain_until: None,
-            observed: Observed::Healthy {
-                ramping_since: None,
-            },
+            past: Past::default(),
             since: now,
-            epoch: 0,
-            consecutive: 0,
-            refusals: 0,
-            ejections: 0,
-            fades_from: now,
-            cooling: Cooling::default(),
-            tokens: 0,
-            may_eject: true,
-            last_failure: None,
+            check_due: Moment::NEVER,
             noise: seed,
+            epoch: 0,
+            admin: Admin::Enabled,
+            may_eject: true,
         };
-        machine.plan_first_check(now);
-        machine
+        judge.plan_first_check(now);
+        judge
     }
 
     /// Takes note of `event`, which happened at `now`, and says what it changed.
-    pub fn on(&mut self, event: Event, now: Moment) -> Vec<Transition> {
+    pub fn on(&mut self, event: Event, window: &Window, now: Moment) -> Vec<Transition> {
         let mut said = Transitions::new();
+        let epoch = self.epoch;
         self.pass_time(now, &mut said);
         match event {
-            Event::Outcome(verdict) => self.on_outcome(verdict, now, &mut said),
+            Event::Outcome(verdict) => self.on_outcome(verdict, window, now, &mut said),
             Event::Check(check) => self.on_check(check, now, &mut said),
             Event::Tick => {}
             Event::Admin(change) => self.on_admin(change, now, &mut said),
+        }
+        if self.epoch != epoch {
+            window.clear();
         }
         said
     }
 
     /// Takes over new settings. What was observed stays; a running rest keeps its date.
-    pub fn configure(&mut self, settings: Arc<Settings>, now: Moment) {
-        let (new, old) = (
-            settings.rate.map(|r| r.span),
-            self.settings.rate.map(|r| r.span),
-        );
+    pub fn configure(&mut self, settings: Arc<Settings>, window: &Window, now: Moment) {
         let plan = settings.active
             && (!self.settings.active || settings.interval != self.settings.interval);
         self.settings = settings;
-        if new != old {
-            self.window = window(&self.settings);
-        }
+        window.resize(self.settings.window_span());
         if plan {
             self.plan_first_check(now);
         }
@@ -134,7 +93,7 @@ impl Machine {
 
     /// The state in a word: Disabled over Draining over Unhealthy over Healthy.
     pub const fn state(&self) -> State {
-        match (self.admin, &self.observed) {
+        match (self.admin, &self.past.events().observed) {
             (Admin::Disabled, _) => State::Disabled,
             (Admin::Draining, _) => State::Draining,
             (Admin::Enabled, Observed::Unhealthy { .. }) => State::Unhealthy,
@@ -155,7 +114,7 @@ impl Machine {
 
     /// Why the target rests, when it does.
     pub const fn reason(&self) -> Option<Reason> {
-        match self.observed {
+        match self.past.events().observed {
             Observed::Unhealthy { reason, .. } => Some(reason),
             Observed::Healthy { .. } => None,
         }
@@ -163,22 +122,21 @@ impl Machine {
 
     /// The last counted failure.
     pub const fn last_failure(&self) -> Option<(Moment, FailureKind)> {
-        self.last_failure
+        self.past.events().last_failure
     }
 
-    /// The counts of passed and failed requests. Whoever hears of a success that
-    /// [`wants_success`](Self::wants_success) does not ask for may record it here, without the
-    /// machine.
-    pub fn window(&self) -> Option<&Arc<Window>> {
-        (self.settings.passive && self.settings.rate.is_some()).then_some(&self.window)
+    /// Whether the window is looked at. Whoever hears of a success that
+    /// [`wants_success`](Self::wants_success) does not ask for need only record it there.
+    pub fn watches_rate(&self) -> bool {
+        self.settings.passive && self.settings.rate.is_some()
     }
 
     /// Whether a success would change more than the window.
     pub const fn wants_success(&self) -> bool {
-        self.consecutive > 0
-            || self.refusals > 0
-            || self.cooling.wants_success()
-            || matches!(self.observed, Observed::Unhealthy { .. })
+        self.past.events().consecutive > 0
+            || self.past.events().refusals > 0
+            || self.past.events().cooling.wants_success()
+            || matches!(self.past.events().observed, Observed::Unhealthy { .. })
     }
 
     /// Where the target stands at `now`, for whoever chooses among targets.
@@ -186,8 +144,8 @@ impl Machine {
         if self.admin != Admin::Enabled {
             return Standing::Out;
         }
-        let cooling = self.cooling.until(now);
-        match self.observed {
+        let cooling = self.past.cooling.until(now);
+        match self.past.observed {
             Observed::Healthy { .. } => match cooling {
                 Some(until) => Standing::Cooling { until },
                 None => Standing::Serving {
@@ -206,7 +164,7 @@ impl Machine {
     pub fn ramp(&self, now: Moment) -> f32 {
         let Observed::Healthy {
             ramping_since: Some(start),
-        } = self.observed
+        } = self.past.observed
         else {
             return 1.0;
         };
@@ -228,81 +186,97 @@ impl Machine {
             }
             Standing::Cooling { until } | Standing::Resting { until } => Some(until),
             Standing::Serving { .. } | Standing::ProbeDue | Standing::Probing => None,
-            Standing::Out => self.drain_until,
+            Standing::Out => self.past.drain_until,
         };
         standing.map(|at| at.max(now))
     }
 
     /// Everything there is to say about the target at `now`.
-    pub fn detail(&self, now: Moment) -> Detail {
-        let (ok, bad) = self.window.counts(now);
+    pub fn detail(&self, window: &Window, now: Moment) -> Detail {
+        let (ok, bad) = window.counts(now);
         let samples = ok + bad;
         Detail {
             state: self.state(),
             reason: self.reason(),
             since: self.since,
-            next_probe_at: match self.observed {
+            next_probe_at: match self.past.observed {
                 Observed::Unhealthy { until, .. } => Some(until),
                 Observed::Healthy { .. } => None,
             },
-            ejections: self.ejections,
-            consecutive_failures: self.consecutive,
+            ejections: self.past.ejections,
+            consecutive_failures: self.past.consecutive,
             ramp: self.ramp(now),
-            cooling_until: self.cooling.until(now),
-            last_failure: self.last_failure,
+            cooling_until: self.past.cooling.until(now),
+            last_failure: self.past.last_failure,
             success_rate: (samples > 0).then(|| (share(ok, samples), samples)),
-            drain_until: self.drain_until,
+            drain_until: self.past.drain_until,
         }
     }
 
     /// Lets what time alone decides come true.
     fn pass_time(&mut self, now: Moment, said: &mut Transitions) {
-        if self.admin == Admin::Draining && self.drain_until.is_some_and(|until| until <= now) {
+        if self.admin == Admin::Draining && self.past.drain_until.is_some_and(|until| until <= now)
+        {
             self.set_admin(Admin::Disabled, now, said);
         }
         if let Observed::Healthy {
             ramping_since: Some(_),
-        } = self.observed
+        } = self.past.observed
             && self.ramp(now) >= 1.0
         {
-            self.observed = Observed::Healthy {
+            self.past.observed = Observed::Healthy {
                 ramping_since: None,
             };
             said.push(Transition::RampEnded);
         }
     }
 
-    fn on_outcome(&mut self, verdict: Verdict, now: Moment, said: &mut Transitions) {
+    fn on_outcome(
+        &mut self,
+        verdict: Verdict,
+        window: &Window,
+        now: Moment,
+        said: &mut Transitions,
+    ) {
         let Verdict { outcome, epoch, .. } = verdict;
         if let Some(passed) = outcome.sample()
-            && self.window().is_some()
+            && self.watches_rate()
         {
-            self.window.record(passed, now);
+            window.record(passed, now);
         }
-        // What belongs to an older epoch is counted above and moves nothing.
-        if epoch != self.epoch {
+        // What belongs to an older epoch is counted above and moves nothing; and where nothing
+        // went wrong, a success has nothing to mend.
+        if epoch != self.epoch || (outcome == Outcome::Success && !self.wants_success()) {
             return;
         }
         if let Some(kind) = outcome.counted() {
-            self.last_failure = Some((now, kind));
+            self.past.last_failure = Some((now, kind));
         }
         if self
+            .past
             .cooling
             .note(outcome, self.settings.retry_after_cap, now)
-            && let Some(until) = self.cooling.until(now)
+            && let Some(until) = self.past.cooling.until(now)
         {
             said.push(Transition::Cooling { until });
         }
-        match self.observed {
+        match self.past.observed {
             Observed::Healthy { ramping_since } => {
-                self.judge(outcome, ramping_since.is_some(), now, said);
+                self.judge(outcome, ramping_since.is_some(), window, now, said);
             }
             Observed::Unhealthy { .. } => self.on_outcome_at_rest(verdict, now, said),
         }
     }
 
     /// Counts an outcome of a target that takes traffic, and takes it out if it is time.
-    fn judge(&mut self, outcome: Outcome, ramping: bool, now: Moment, said: &mut Transitions) {
+    fn judge(
+        &mut self,
+        outcome: Outcome,
+        ramping: bool,
+        window: &Window,
+        now: Moment,
+        said: &mut Transitions,
+    ) {
         if outcome == Outcome::QuotaExhausted {
             self.rest(
                 Reason::QuotaExhausted,
@@ -316,24 +290,24 @@ impl Machine {
             return;
         }
         if outcome == Outcome::Success {
-            self.consecutive = 0;
-            self.refusals = 0;
+            self.past.consecutive = 0;
+            self.past.refusals = 0;
             return;
         }
         let counted = outcome.counted().is_some();
         if counted {
-            self.consecutive = self.consecutive.saturating_add(1);
+            self.past.consecutive = self.past.consecutive.saturating_add(1);
         }
         if outcome == Outcome::Credentials {
-            self.refusals = self.refusals.saturating_add(1);
+            self.past.refusals = self.past.refusals.saturating_add(1);
         }
-        let reason = if self.refusals >= self.settings.credentials_threshold {
+        let reason = if self.past.refusals >= self.settings.credentials_threshold {
             Reason::Credentials
         } else if counted && ramping {
             Reason::Relapse
-        } else if self.consecutive >= self.settings.threshold {
+        } else if self.past.consecutive >= self.settings.threshold {
             Reason::Consecutive
-        } else if outcome.sample() == Some(false) && self.passes_too_little(now) {
+        } else if outcome.sample() == Some(false) && self.passes_too_little(window, now) {
             Reason::SuccessRate
         } else {
             return;
@@ -343,25 +317,26 @@ impl Machine {
         }
     }
 
-    fn passes_too_little(&self, now: Moment) -> bool {
+    fn passes_too_little(&self, window: &Window, now: Moment) -> bool {
         let Some(rate) = self.settings.rate else {
             return false;
         };
-        let (ok, bad) = self.window.counts(now);
+        let (ok, bad) = window.counts(now);
         let samples = ok + bad;
         samples >= u64::from(rate.samples) && share(ok, samples) < rate.least
     }
 
     /// Takes the target out for longer than the last time.
     fn trip(&mut self, reason: Reason, now: Moment, said: &mut Transitions) {
-        if let Observed::Healthy { .. } = self.observed {
+        if let Observed::Healthy { .. } = self.past.observed {
             let interval = self.settings.interval.as_nanos().max(1);
-            let faded = now.since(self.fades_from).as_nanos() / interval;
-            self.ejections = self
+            let faded = now.since(self.past.fades_from).as_nanos() / interval;
+            self.past.ejections = self
+                .past
                 .ejections
                 .saturating_sub(u32::try_from(faded).unwrap_or(u32::MAX));
         }
-        self.ejections = self.ejections.saturating_add(1);
+        self.past.ejections = self.past.ejections.saturating_add(1);
         let until = now + self.ejection();
         self.rest(reason, until, now, said);
     }
@@ -372,17 +347,17 @@ impl Machine {
             .settings
             .base_ejection
             .unwrap_or(self.settings.interval);
-        let doubled = base.saturating_mul(2_u32.saturating_pow(self.ejections.min(32) - 1));
+        let doubled = base.saturating_mul(2_u32.saturating_pow(self.past.ejections.min(32) - 1));
         let cap = self.settings.longest_rest();
         let spread = self.spread();
         doubled.min(cap).mul_f32(spread).min(cap)
     }
 
     fn rest(&mut self, reason: Reason, until: Moment, now: Moment, said: &mut Transitions) {
-        if let Observed::Healthy { .. } = self.observed {
+        if let Observed::Healthy { .. } = self.past.observed {
             self.since = now;
         }
-        self.observed = Observed::Unhealthy {
+        self.past.observed = Observed::Unhealthy {
             reason,
             until,
             passes: 0,
@@ -392,17 +367,17 @@ impl Machine {
         said.push(Transition::Ejected {
             reason,
             until,
-            ejections: self.ejections,
+            ejections: self.past.ejections,
         });
     }
 
     /// Lets the target take traffic again, a growing share of it.
     fn recover(&mut self, now: Moment, said: &mut Transitions) {
-        self.observed = Observed::Healthy {
+        self.past.observed = Observed::Healthy {
             ramping_since: (!self.settings.ramp.is_zero()).then_some(now),
         };
         self.since = now;
-        self.fades_from = now;
+        self.past.fades_from = now;
         self.next_epoch();
         said.push(Transition::Recovered);
     }
@@ -410,21 +385,20 @@ impl Machine {
     /// Begins a new epoch with nothing counted.
     fn next_epoch(&mut self) {
         self.epoch = self.epoch.wrapping_add(1) & EPOCHS;
-        self.consecutive = 0;
-        self.refusals = 0;
-        self.checks.reset_counts();
-        self.window.clear();
+        self.past.consecutive = 0;
+        self.past.refusals = 0;
+        self.past.checks.reset_counts();
     }
 
     fn on_admin(&mut self, change: AdminChange, now: Moment, said: &mut Transitions) {
         match change {
             AdminChange::Enable => {
-                let rested = matches!(self.observed, Observed::Unhealthy { .. });
+                let rested = matches!(self.past.observed, Observed::Unhealthy { .. });
                 if self.admin == Admin::Enabled && !rested {
                     return;
                 }
-                self.ejections = 0;
-                self.cooling.clear();
+                self.past.ejections = 0;
+                self.past.cooling.clear();
                 self.set_admin(Admin::Enabled, now, said);
                 self.recover(now, said);
             }
@@ -432,7 +406,7 @@ impl Machine {
                 Admin::Disabled => {}
                 Admin::Enabled | Admin::Draining => {
                     self.set_admin(Admin::Draining, now, said);
-                    self.drain_until = until;
+                    self.past.drain_until = until;
                 }
             },
             AdminChange::Drained => {
@@ -445,7 +419,9 @@ impl Machine {
     }
 
     fn set_admin(&mut self, admin: Admin, now: Moment, said: &mut Transitions) {
-        self.drain_until = None;
+        if self.past.drain_until.is_some() {
+            self.past.drain_until = None;
+        }
         if self.admin != admin {
             self.admin = admin;
             self.since = now;
@@ -480,13 +456,6 @@ impl MulAdd for f32 {
     }
 }
 
-fn window(settings: &Settings) -> Arc<Window> {
-    let span = settings
-        .rate
-        .map_or(Duration::from_secs(30), |rate| rate.span);
-    Arc::new(Window::new(span))
-}
-
 #[expect(
     clippy::cast_precision_loss,
     reason = "a share needs no more than 24 bits"
@@ -494,6 +463,3 @@ fn window(settings: &Settings) -> Arc<Window> {
 fn share(part: u64, whole: u64) -> f32 {
     part as f32 / whole as f32
 }
-
-#[cfg(test)]
-mod tests;

@@ -45,6 +45,7 @@
 extern crate alloc;
 
 mod cooling;
+mod judge;
 mod machine;
 mod moment;
 mod outcome;
@@ -54,7 +55,8 @@ mod shape;
 mod state;
 mod window;
 
-pub use crate::machine::{Machine, ProbeToken, Role, Verdict};
+pub use crate::judge::{Judge, ProbeToken, Role, Verdict};
+pub use crate::machine::Machine;
 pub use crate::moment::Moment;
 pub use crate::outcome::{FailureKind, Outcome};
 pub use crate::settings::{Settings, SettingsError};

@@ -66,7 +66,7 @@ impl Settings {
             rate: Some(Rate {
                 least: 0.5,
                 samples: 20,
-                span: Duration::from_secs(30),
+                span: WINDOW,
             }),
             interval: Duration::from_secs(10),
             base_ejection: None,
@@ -307,6 +307,11 @@ impl Settings {
         }
     }
 
+    /// Over which time the success rate is taken: where it is not watched, as by default.
+    pub fn window_span(&self) -> Duration {
+        self.rate.map_or(WINDOW, |rate| rate.span)
+    }
+
     /// The longest rest that these settings give.
     pub fn longest_rest(&self) -> Duration {
         self.ejection_cap.max(self.interval)
@@ -336,6 +341,8 @@ impl core::fmt::Display for SettingsError {
 
 impl core::error::Error for SettingsError {}
 
+/// Over which time the success rate is taken, by default.
+const WINDOW: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
 
 #[cfg(test)]

@@ -12,17 +12,24 @@ use crate::Moment;
 /// one word: the number of the slice of time that it counts, and the two counts. Counts stop at
 /// about a million a bucket.
 pub struct Window {
-    slice: u64,
+    /// Nanoseconds that a bucket counts.
+    slice: AtomicU64,
     buckets: [AtomicU64; BUCKETS],
 }
 
 impl Window {
     /// Makes an empty window of length `span`, at least 10 ns.
     pub fn new(span: Duration) -> Self {
-        let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
         Self {
-            slice: (nanos / BUCKETS as u64).max(1),
+            slice: AtomicU64::new(slice(span)),
             buckets: [const { AtomicU64::new(0) }; BUCKETS],
+        }
+    }
+
+    /// Makes it a window of length `span`, at least 10 ns: empty, unless that is its length.
+    pub fn resize(&self, span: Duration) {
+        if self.slice.swap(slice(span), Ordering::Relaxed) != slice(span) {
+            self.clear();
         }
     }
 
@@ -80,7 +87,7 @@ impl Window {
 
     /// The slice of time that `now` lies in. Counted from one: zero is the mark of no slice.
     fn number(&self, now: Moment) -> u64 {
-        (now.as_nanos() / self.slice).saturating_add(1)
+        (now.as_nanos() / self.slice.load(Ordering::Relaxed)).saturating_add(1)
     }
 
     fn bucket(&self, number: u64) -> Option<&AtomicU64> {
@@ -93,9 +100,15 @@ impl Window {
 impl fmt::Debug for Window {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Window")
-            .field("slice_ns", &self.slice)
+            .field("slice_ns", &self.slice.load(Ordering::Relaxed))
             .finish_non_exhaustive()
     }
+}
+
+/// The part of a window of length `span` that one bucket counts, in nanoseconds.
+fn slice(span: Duration) -> u64 {
+    let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+    (nanos / BUCKETS as u64).max(1)
 }
 
 const BUCKETS: usize = 10;

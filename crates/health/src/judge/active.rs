@@ -2,31 +2,36 @@
 
 use core::time::Duration;
 
-use super::{Machine, Observed};
+use super::Judge;
+use super::past::Observed;
 use crate::settings::RestoredBy;
 use crate::state::Transitions;
 use crate::{ActiveCheck, Admin, Moment, Reason};
 
-/// When the next active check is due, and what the last ones said.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Checks {
-    due: Option<Moment>,
+/// What the last active checks said.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Checks {
     passes: u32,
     failures: u32,
 }
 
 impl Checks {
+    pub(super) const NONE: Self = Self {
+        passes: 0,
+        failures: 0,
+    };
+
     pub(super) fn reset_counts(&mut self) {
         self.passes = 0;
         self.failures = 0;
     }
 }
 
-impl Machine {
+impl Judge {
     /// When the next active check is due; `None` when none is wanted.
     pub fn next_check(&self) -> Option<Moment> {
         let wanted = self.settings.active && self.admin == Admin::Enabled;
-        if wanted { self.checks.due } else { None }
+        wanted.then_some(self.check_due)
     }
 
     /// Begins the check that is due at `now`, if one is: the caller makes it, reports its end by
@@ -40,7 +45,7 @@ impl Machine {
             return None;
         }
         let timeout = self.settings.check_timeout;
-        self.checks.due = Some(now + self.period() + timeout);
+        self.check_due = now + self.period() + timeout;
         Some(timeout)
     }
 
@@ -52,7 +57,7 @@ impl Machine {
         } else {
             0.0
         };
-        self.checks.due = Some(now + self.settings.interval.mul_f32(unit.clamp(0.0, 1.0)));
+        self.check_due = now + self.settings.interval.mul_f32(unit.clamp(0.0, 1.0));
     }
 
     pub(super) fn on_check(&mut self, check: ActiveCheck, now: Moment, said: &mut Transitions) {
@@ -63,29 +68,29 @@ impl Machine {
             ActiveCheck::Ok => self.on_passed_check(now, said),
             ActiveCheck::Fail => self.on_failed_check(now, said),
         }
-        self.checks.due = Some(now + self.period());
+        self.check_due = now + self.period();
     }
 
     fn on_passed_check(&mut self, now: Moment, said: &mut Transitions) {
-        self.checks.failures = 0;
-        self.checks.passes = self.checks.passes.saturating_add(1);
-        let Observed::Unhealthy { reason, .. } = self.observed else {
+        self.past.checks.failures = 0;
+        self.past.checks.passes = self.past.checks.passes.saturating_add(1);
+        let Observed::Unhealthy { reason, .. } = self.past.observed else {
             return;
         };
         let may = reason == Reason::ActiveCheck
             || (self.settings.restored_by == RestoredBy::ProbesOrChecks
                 && reason != Reason::QuotaExhausted);
-        if may && self.checks.passes >= self.settings.rise {
+        if may && self.past.checks.passes >= self.settings.rise {
             self.recover(now, said);
         }
     }
 
     fn on_failed_check(&mut self, now: Moment, said: &mut Transitions) {
-        self.checks.passes = 0;
-        self.checks.failures = self.checks.failures.saturating_add(1);
-        match &mut self.observed {
+        self.past.checks.passes = 0;
+        self.past.checks.failures = self.past.checks.failures.saturating_add(1);
+        match &mut self.past.observed {
             Observed::Healthy { .. } => {
-                if self.checks.failures >= self.settings.fall && self.may_eject {
+                if self.past.checks.failures >= self.settings.fall && self.may_eject {
                     self.trip(Reason::ActiveCheck, now, said);
                 }
             }
@@ -98,9 +103,9 @@ impl Machine {
 
     /// The time to the next check: a fifth of the interval while the verdict is in question.
     fn period(&mut self) -> Duration {
-        let is_settled = match self.observed {
-            Observed::Healthy { .. } => self.checks.failures == 0,
-            Observed::Unhealthy { .. } => self.checks.passes == 0,
+        let is_settled = match self.past.observed {
+            Observed::Healthy { .. } => self.past.checks.failures == 0,
+            Observed::Unhealthy { .. } => self.past.checks.passes == 0,
         };
         let interval = self.settings.interval;
         let period = if is_settled { interval } else { interval / 5 };

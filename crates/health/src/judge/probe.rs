@@ -1,13 +1,14 @@
 //! The one request that tries a resting target.
 
-use super::{Machine, Observed};
+use super::Judge;
+use super::past::Observed;
 use crate::state::Transitions;
 use crate::{Moment, Outcome, Reason};
 
 /// The right to try a resting target with one request.
 ///
 /// Comes back with the request's [`Verdict`]; a request that ends without one gives it back by
-/// [`Machine::release_probe`].
+/// [`Judge::release_probe`].
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct ProbeToken {
     epoch: u32,
@@ -62,7 +63,7 @@ impl Verdict {
     }
 }
 
-impl Machine {
+impl Judge {
     /// A verdict on a request that begins and ends now, in the present epoch.
     pub const fn verdict(&self, outcome: Outcome) -> Verdict {
         Verdict::new(outcome, self.epoch, Role::Ordinary)
@@ -73,13 +74,14 @@ impl Machine {
         if self.standing(now) != crate::Standing::ProbeDue {
             return None;
         }
-        let Observed::Unhealthy { token, .. } = &mut self.observed else {
+        let past = &mut *self.past;
+        let Observed::Unhealthy { token, .. } = &mut past.observed else {
             return None;
         };
-        self.tokens = self.tokens.wrapping_add(1);
+        past.tokens = past.tokens.wrapping_add(1);
         let granted = ProbeToken {
             epoch: self.epoch,
-            id: self.tokens,
+            id: past.tokens,
         };
         *token = Some(granted);
         Some(granted)
@@ -87,7 +89,7 @@ impl Machine {
 
     /// Takes back a right that was not used to its end. True when it was the one granted last.
     pub fn release_probe(&mut self, token: ProbeToken) -> bool {
-        match &mut self.observed {
+        match &mut self.past.observed {
             Observed::Unhealthy { token: held, .. } if *held == Some(token) => {
                 *held = None;
                 true
@@ -103,7 +105,7 @@ impl Machine {
         now: Moment,
         said: &mut Transitions,
     ) {
-        let Observed::Unhealthy { reason, token, .. } = self.observed else {
+        let Observed::Unhealthy { reason, token, .. } = self.past.observed else {
             return;
         };
         let is_probe = match verdict.role {
@@ -112,7 +114,7 @@ impl Machine {
             Role::LastResort => false,
             Role::Probe(_) | Role::Ordinary => return,
         };
-        if is_probe && let Observed::Unhealthy { token, .. } = &mut self.observed {
+        if is_probe && let Observed::Unhealthy { token, .. } = &mut self.past.observed {
             *token = None;
         }
         match verdict.outcome {
@@ -141,7 +143,7 @@ impl Machine {
 
     /// Counts a request that a resting target answered well, and lets it recover at the last.
     fn pass(&mut self, now: Moment, said: &mut Transitions) {
-        let Observed::Unhealthy { passes, .. } = &mut self.observed else {
+        let Observed::Unhealthy { passes, .. } = &mut self.past.observed else {
             return;
         };
         *passes += 1;

@@ -1,6 +1,9 @@
 use super::*;
-use crate::{ActiveCheck, Role};
+use crate::{
+    ActiveCheck, Admin, AdminChange, FailureKind, Outcome, Role, Standing, State, Verdict,
+};
 use alloc::string::String;
+use core::time::Duration;
 
 fn secs(n: u64) -> Moment {
     Moment::ZERO + Duration::from_secs(n)
