@@ -147,18 +147,18 @@ impl<T> Balancer<T> {
             let spt = state.load.spt();
             TargetView {
                 id: Arc::clone(state.id()),
-                weight: node.spec.weight,
-                priority: node.spec.priority,
+                weight: node.spec().weight,
+                priority: node.spec().priority,
                 admin: slow.machine.admin(),
-                health: slow.machine.detail(now),
-                in_flight: state.in_flight(),
-                picks: state.picks(),
+                health: slow.machine.detail(&state.window, now),
+                in_flight: state.in_flight_by(&slow),
+                picks: state.picks(&slow),
                 success: state.load.success(),
                 room: state.load.room(),
                 seconds_per_token: (spt > 0.0).then_some(spt),
                 first_byte_seconds: state.load.ttft(now),
                 missing_models: slow
-                    .missing
+                    .missing()
                     .iter()
                     .map(|(model, _)| model.clone())
                     .collect(),
@@ -173,8 +173,9 @@ impl<T: Clone> Balancer<T> {
     pub fn plan(&self) -> Plan<T> {
         let snapshot = self.core.snapshot.load();
         let targets = snapshot.nodes.iter().map(|node| Target {
-            spec: node.spec.clone(),
-            data: node.data.clone(),
+            id: Arc::clone(node.state.id()),
+            spec: node.spec().clone(),
+            data: node.data().clone(),
         });
         Plan {
             rules: snapshot.rules.clone(),
@@ -222,8 +223,9 @@ impl<T> Future for Drained<T> {
         match slow.machine.state() {
             State::Draining => {
                 let waker = context.waker();
-                if !slow.wakers.iter().any(|known| known.will_wake(waker)) {
-                    slow.wakers.push(waker.clone());
+                let wakers = &mut slow.rare().wakers;
+                if !wakers.iter().any(|known| known.will_wake(waker)) {
+                    wakers.push(waker.clone());
                 }
                 Poll::Pending
             }

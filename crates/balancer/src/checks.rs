@@ -36,7 +36,7 @@ impl<T> CheckDue<T> {
     }
 
     pub(crate) fn settle(&self, check: ActiveCheck) {
-        if let Some(core) = self.node.home.upgrade() {
+        if let Some(core) = self.node.home.core.upgrade() {
             core.report(&self.node, check);
         }
     }
@@ -46,7 +46,7 @@ impl<T> Deref for CheckDue<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.node.data
+        self.node.data()
     }
 }
 

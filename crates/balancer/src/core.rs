@@ -13,17 +13,20 @@ use ai_gateway_health::{AdminChange, Event as Told, Moment, Settings, Transition
 
 use self::compile::compile;
 use self::update::{admit, node, settings_of};
+use crate::desk::Desks;
 use crate::event::Event;
-use crate::node::{Node, Shared};
+use crate::node::{Home, Node, Shared};
 use crate::plan::{Plan, Rules};
 use crate::routes::Routes;
 use crate::state::{TargetState, Told as Outcome};
 use crate::sync::{AtomicU64, Mutex, Ordering, Swap};
+use crate::target::KnownModels;
 
 /// What all clones and leases of a balancer share.
 pub(crate) struct Core<T> {
     pub(crate) shared: Arc<Shared>,
     pub(crate) snapshot: Swap<Snapshot<T>>,
+    pub(crate) desks: Desks<T>,
     /// When the snapshot must be made anew because time passed, in nanoseconds.
     pub(crate) wake: AtomicU64,
     master: Mutex<Master>,
@@ -69,13 +72,14 @@ impl<T> Core<T> {
                 made_at: Moment::ZERO,
             };
             let settings = Arc::new(plan.health);
+            let home = Home::new(&shared, &plan.rules, me);
+            let mut models = KnownModels::default();
             let mut nodes = Vec::with_capacity(plan.targets.len());
             for target in plan.targets {
                 let settings = settings_of(&target.spec, &settings);
-                let state =
-                    Arc::new(master.newcomer(&target.spec, Arc::clone(&settings), seed, now));
+                let state = Arc::new(master.newcomer(&target.id, settings, seed, now));
                 admit(&state, target.spec.admin, now);
-                nodes.push(node(target, state, &plan.rules, &shared, me));
+                nodes.push(node(target, state, &home, &mut models));
             }
             let nodes: Box<[_]> = nodes.into();
             let (routes, wake, _said) = compile(&nodes, &plan.rules, None, now);
@@ -88,6 +92,7 @@ impl<T> Core<T> {
             Self {
                 shared,
                 snapshot: Swap::new(Arc::new(snapshot)),
+                desks: Desks::new(),
                 wake: AtomicU64::new(wake.as_nanos()),
                 master: Mutex::new(master),
                 listeners: Mutex::new(Arc::new([])),
@@ -133,7 +138,7 @@ impl<T> Core<T> {
         let others = snapshot
             .nodes
             .iter()
-            .filter(|node| node.state.is_at_rest())
+            .filter(|node| node.state.gate.glance().is_at_rest())
             .count();
         #[expect(
             clippy::cast_precision_loss,
@@ -204,6 +209,7 @@ impl<T> Core<T> {
             nodes,
             routes: Arc::new(routes),
         }));
+        self.desks.renew();
         self.wake_by(wake);
         said
     }
@@ -221,7 +227,7 @@ impl<T> Core<T> {
 
     /// Ends the drain of a target that has no request left.
     pub(crate) fn end_drain(&self, state: &TargetState, now: Moment) {
-        if state.drains() && state.in_flight() == 0 {
+        if state.gate.glance().drains() {
             let said = state.drained(now);
             let mut said = named(state, said);
             if !said.is_empty() {
@@ -235,12 +241,13 @@ impl<T> Core<T> {
     pub(crate) fn miss(&self, state: &TargetState, model: &str, now: Moment) {
         {
             let mut slow = state.slow();
-            slow.missing.retain(|(_, until)| *until > now);
-            let is_known = slow.missing.iter().any(|(missing, _)| **missing == *model);
-            if is_known || slow.missing.len() >= MOST_MISSING {
+            slow.forget_missing(now);
+            let missing = &mut slow.rare().missing;
+            let is_known = missing.iter().any(|(missing, _)| **missing == *model);
+            if is_known || missing.len() >= MOST_MISSING {
                 return;
             }
-            slow.missing.push((model.into(), now + MISSING_FOR));
+            missing.push((model.into(), now + MISSING_FOR));
         }
         let said = self.changed(now);
         self.tell(said, now);

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ai_gateway_health::{Event, FailureKind, Moment, Outcome, Role, Verdict};
 
+use crate::ask::Ask;
 use crate::name::Text;
 use crate::node::Node;
 use crate::sync::Ordering;
+use crate::tier::Serves;
 
 /// The right, and the duty, to send one request to one target.
 ///
@@ -33,18 +34,32 @@ pub struct Lease<T> {
 
 /// Which model the target is to serve.
 pub(crate) enum Served {
-    Listed(u32),
+    Listed(u16),
     Asked(Text),
     Default,
     Substitute,
     Unnamed,
 }
 
+impl Served {
+    #[inline(always)]
+    pub(crate) fn of(serves: Serves, ask: &Ask<'_>) -> Self {
+        match (serves, ask.model) {
+            (Serves::Listed(place), _) => Self::Listed(place),
+            (Serves::Asked, Some(model)) => Self::Asked(model.text()),
+            (Serves::Asked, None) => Self::Unnamed,
+            (Serves::Default, _) => Self::Default,
+            (Serves::Substitute, _) => Self::Substitute,
+        }
+    }
+}
+
 impl<T> Lease<T> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(node: Arc<Node<T>>, epoch: u32, role: Role, served: Served) -> Self {
-        let started = if node.measures {
-            node.shared.clock.now()
+        let home = &node.home;
+        let started = if home.measures {
+            home.shared.clock.now()
         } else {
             Moment::ZERO
         };
@@ -69,11 +84,11 @@ impl<T> Lease<T> {
     /// The model that the target is to serve: the one asked for, or its default. `None` when none
     /// was asked for and it has no default.
     pub fn model(&self) -> Option<&str> {
-        let spec = &self.node.spec;
+        let spec = self.node.spec();
         match &self.served {
-            Served::Listed(place) => spec.models.get(*place as usize).map(AsRef::as_ref),
+            Served::Listed(place) => spec.models().get(usize::from(*place)).map(AsRef::as_ref),
             Served::Asked(model) => Some(model.as_str()),
-            Served::Default | Served::Substitute => spec.default_model.as_deref(),
+            Served::Default | Served::Substitute => spec.default_model(),
             Served::Unnamed => None,
         }
     }
@@ -95,11 +110,11 @@ impl<T> Lease<T> {
 
     /// The target's priority.
     pub fn priority(&self) -> u32 {
-        self.node.spec.priority
+        self.node.spec().priority
     }
 
     pub(crate) fn serial(&self) -> u32 {
-        self.node.state.serial()
+        self.node.serial
     }
 
     /// Says that the answer began. The first call counts.
@@ -108,8 +123,8 @@ impl<T> Lease<T> {
             return;
         }
         self.is_answered = true;
-        if self.node.measures {
-            let now = self.node.shared.clock.now();
+        if self.node.home.measures {
+            let now = self.node.now();
             self.node
                 .state
                 .load
@@ -135,13 +150,13 @@ impl<T> Lease<T> {
         if std::mem::replace(&mut self.is_settled, true) {
             return;
         }
-        let node = &*self.node;
+        let home = &self.node.home;
         let is_plain = self.role == Role::Ordinary;
         // A caller who left an ordinary request says nothing that is of use to anybody.
-        if !is_plain || outcome != Outcome::Cancelled || node.measures || node.meters {
+        if !is_plain || outcome != Outcome::Cancelled || home.measures || home.meters {
             self.take_in(outcome, is_plain);
         }
-        if node.state.leave() {
+        if self.node.gate().leave() {
             self.end_drain();
         }
     }
@@ -151,16 +166,16 @@ impl<T> Lease<T> {
     fn take_in(&self, outcome: Outcome, is_plain: bool) {
         let node = &*self.node;
         let is_quiet =
-            is_plain && outcome == Outcome::Success && !node.state.wants_success(self.epoch);
-        if is_quiet && node.window.is_none() && !node.measures && !node.meters {
+            is_plain && outcome == Outcome::Success && !self.node.gate().wants_success(self.epoch);
+        if is_quiet && !node.counts && !node.home.measures && !node.home.meters {
             node.state.load.passed();
             return;
         }
-        let now = node.shared.clock.now();
+        let now = node.now();
         self.learn(outcome, now);
         if is_quiet {
-            if let Some(window) = &node.window {
-                window.record(true, now);
+            if node.counts {
+                node.state.window.record(true, now);
             }
         } else if !(is_plain && outcome.is_neutral()) || outcome == Outcome::ModelMissing {
             self.tell(outcome, now);
@@ -171,10 +186,10 @@ impl<T> Lease<T> {
     #[inline]
     fn learn(&self, outcome: Outcome, now: Moment) {
         let node = &*self.node;
-        if node.measures {
+        if node.home.measures {
             self.time(outcome, now);
         }
-        if node.meters && self.input_tokens + self.output_tokens > 0 {
+        if node.home.meters && self.input_tokens + self.output_tokens > 0 {
             node.state
                 .load
                 .used(self.input_tokens + self.output_tokens, now);
@@ -194,7 +209,7 @@ impl<T> Lease<T> {
     /// Takes the time of an answer, as far as its end says something about it.
     fn time(&self, outcome: Outcome, now: Moment) {
         let node = &*self.node;
-        let elapsed = now.since(self.started);
+        let elapsed = secs(now.as_nanos().saturating_sub(self.started.as_nanos()));
         let has_output = self.output_tokens > 0;
         match outcome {
             Outcome::Success => self.take_time(elapsed),
@@ -212,10 +227,11 @@ impl<T> Lease<T> {
         clippy::cast_precision_loss,
         reason = "a mean needs no more than 24 bits"
     )]
-    fn take_time(&self, elapsed: Duration) {
-        let weighted = self.input_tokens as f32 / INPUT_PER_OUTPUT + self.output_tokens as f32;
-        let mean = self.node.state.load.timed(elapsed, weighted);
+    fn take_time(&self, secs: f32) {
+        let weighted = self.input_tokens as f32 * OUTPUT_PER_INPUT + self.output_tokens as f32;
+        let mean = self.node.state.load.timed(secs, weighted);
         self.node
+            .home
             .shared
             .usual_spt
             .store(mean.to_bits(), Ordering::Relaxed);
@@ -225,7 +241,7 @@ impl<T> Lease<T> {
     #[cold]
     fn tell(&self, outcome: Outcome, now: Moment) {
         let state = &*self.node.state;
-        let Some(home) = self.node.home.upgrade() else {
+        let Some(home) = self.node.home.core.upgrade() else {
             return;
         };
         if outcome == Outcome::ModelMissing
@@ -239,8 +255,8 @@ impl<T> Lease<T> {
 
     #[cold]
     fn end_drain(&self) {
-        let now = self.node.shared.clock.now();
-        match self.node.home.upgrade() {
+        let now = self.node.now();
+        match self.node.home.core.upgrade() {
             Some(home) => home.end_drain(&self.node.state, now),
             None => {
                 let _said = self.node.state.drained(now);
@@ -253,7 +269,7 @@ impl<T> Deref for Lease<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.node.data
+        self.node.data()
     }
 }
 
@@ -274,5 +290,13 @@ impl<T> fmt::Debug for Lease<T> {
     }
 }
 
-/// How many tokens of a prompt take as long as one of an answer.
-const INPUT_PER_OUTPUT: f32 = 62.5;
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a time needs no more than 24 bits"
+)]
+fn secs(nanos: u64) -> f32 {
+    nanos as f32 * 1e-9
+}
+
+/// What a token of a prompt takes, of the time of one of an answer: 1 of 62.5.
+const OUTPUT_PER_INPUT: f32 = 0.016;

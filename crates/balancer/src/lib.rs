@@ -127,10 +127,12 @@ mod builder;
 mod checks;
 mod clock;
 mod core;
+mod desk;
 #[cfg(feature = "tokio")]
 mod driver;
 mod error;
 mod event;
+mod gate;
 #[cfg(feature = "http")]
 mod http_class;
 mod lane;

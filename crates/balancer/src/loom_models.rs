@@ -13,7 +13,8 @@ use ai_gateway_health::{
 };
 use loom::thread;
 
-use crate::state::{Admits, TargetState};
+use crate::gate::{Admits, Gate};
+use crate::state::TargetState;
 use crate::{Admin, Algorithm, Balancer, ManualClock, State, Target};
 
 fn seconds(n: u64) -> Moment {
@@ -106,7 +107,7 @@ fn only_one_of_two_is_granted_the_probe() {
 fn an_outcome_that_comes_late_moves_nothing() {
     loom::model(|| {
         let state = state();
-        let Ok(entry) = state.enter(u32::MAX, Admits::Serving) else {
+        let Ok(entry) = state.gate.enter(u32::MAX, Admits::Serving) else {
             panic!("it serves");
         };
         let other = Arc::clone(&state);
@@ -125,7 +126,7 @@ fn an_outcome_that_comes_late_moves_nothing() {
         // Before, between or after: enabling clears it, or it belongs to an older epoch.
         assert_eq!(state.slow().machine.state(), State::Healthy);
         assert!(state.glance().serves());
-        let _drains = state.leave();
+        let _drains = state.gate.leave();
     });
 }
 
@@ -165,14 +166,9 @@ fn a_pick_that_meets_a_drain_is_either_waited_for_or_turned_away() {
     loom::model(|| {
         let state = state();
         let other = Arc::clone(&state);
-        let racer = thread::spawn(move || match other.enter(u32::MAX, Admits::Serving) {
+        let racer = thread::spawn(move || match other.gate.enter(u32::MAX, Admits::Serving) {
             Ok(_) => true,
-            Err(_refused) => {
-                if other.leave() {
-                    let _said = other.drained(seconds(1));
-                }
-                false
-            }
+            Err(_refused) => false,
         });
         state.on(
             Event::Admin(AdminChange::Drain { until: None }),
@@ -184,7 +180,55 @@ fn a_pick_that_meets_a_drain_is_either_waited_for_or_turned_away() {
         let over = state.slow().machine.state() == State::Disabled;
         assert_eq!(over, !is_in || state.in_flight() == 0);
         if is_in {
-            assert!(state.leave(), "the last one out ends the drain");
+            assert!(state.gate.leave(), "the last one out ends the drain");
+            let _said = state.drained(seconds(2));
+        }
+        assert_eq!(state.slow().machine.state(), State::Disabled);
+    });
+}
+
+#[test]
+fn a_drain_ends_once_the_requests_of_all_gates_have_left() {
+    loom::model(|| {
+        let state = state();
+        let gate = state.gate_of(1).expect("there is such a lane");
+        let enter = |gate: &Gate| gate.enter(u32::MAX, Admits::Serving).is_ok();
+        assert!(enter(&state.gate) && enter(&gate));
+        let drain = Event::Admin(AdminChange::Drain { until: None });
+        state.on(drain, true, seconds(1));
+        let other = Arc::clone(&state);
+        let leave = |state: &TargetState, gate: &Gate| {
+            if gate.leave() {
+                let _said = state.drained(seconds(1));
+            }
+        };
+        let racer = thread::spawn(move || leave(&other, &gate));
+        assert_ne!(state.slow().machine.state(), State::Healthy);
+        leave(&state, &state.gate);
+        racer.join().expect("it does not panic");
+        assert_eq!(state.slow().machine.state(), State::Disabled);
+    });
+}
+
+#[test]
+fn a_drain_is_seen_at_the_gate_of_a_lane_or_waits_for_it() {
+    loom::model(|| {
+        let state = state();
+        let other = Arc::clone(&state);
+        let racer = thread::spawn(move || {
+            let gate = other.gate_of(1).expect("there is such a lane");
+            let is_in = gate.enter(u32::MAX, Admits::Serving).is_ok();
+            (gate, is_in)
+        });
+        let drain = Event::Admin(AdminChange::Drain { until: None });
+        state.on(drain, true, seconds(1));
+        let _said = state.drained(seconds(1));
+        let (gate, is_in) = racer.join().expect("it does not panic");
+        let is_over = state.slow().machine.state() == State::Disabled;
+        assert_eq!(is_over, !is_in);
+        if is_in {
+            assert_eq!(state.in_flight(), 1);
+            assert!(gate.leave(), "the last one out ends the drain");
             let _said = state.drained(seconds(2));
         }
         assert_eq!(state.slow().machine.state(), State::Disabled);

@@ -7,6 +7,7 @@ use ai_gateway_health::{Moment, Standing};
 
 use crate::ask::Ask;
 use crate::core::{Core, Snapshot};
+use crate::desk::Way;
 use crate::lease::Lease;
 use crate::name::ModelName;
 use crate::node::Node;
@@ -94,18 +95,21 @@ impl<T> Core<T> {
     fn has_open(&self, tier: &Tier, ask: &Ask<'_>, is_second: bool) -> bool {
         let is_probe = |member: &Member| {
             let state = &member.state;
-            state.probe_is_due()
-                && state.in_flight() < member.cap
+            state.gate.glance().probe_is_due()
+                && state.in_flight() < member.cap()
                 && !ask.shuts(state.serial(), is_second)
         };
-        self.pool(tier, ask, is_second).first_open().is_some() || tier.probes.iter().any(is_probe)
+        self.pool(tier, ask, Way::Spare, is_second)
+            .first_open()
+            .is_some()
+            || tier.probes.iter().any(is_probe)
     }
 }
 
 /// How long until a target of rank `last`, or a better one, cools off that `ask` may have then.
 fn back_in<T>(snapshot: &Snapshot<T>, ask: &Ask<'_>, last: Rank, now: Moment) -> Option<Duration> {
     let may_have = |node: &&Arc<Node<T>>| {
-        let priority = node.spec.priority;
+        let priority = node.spec().priority;
         let is_substituted = match serves(
             node,
             ask.model.map(ModelName::as_str),

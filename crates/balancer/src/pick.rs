@@ -1,22 +1,25 @@
 //! In which order targets are asked: model, tier, probe, algorithm; then default models; then, for
 //! want of anything better, those that cool or rest.
 
-use std::cmp::Reverse;
-use std::sync::Arc;
-use std::time::Duration;
+mod resort;
 
-use ai_gateway_health::{Moment, Role, Standing};
+use std::sync::Arc;
+
+use ai_gateway_health::Role;
+
+pub(crate) use self::resort::LEAST_WAIT;
 
 use crate::ask::Ask;
 use crate::core::{Core, Snapshot};
+use crate::desk::{Desk, Lane, Way};
 use crate::error::{NoTarget, NoTargetReason};
+use crate::gate::{Entry, MOST_IN_FLIGHT};
 use crate::lease::{Lease, Served};
-use crate::name::ModelName;
 use crate::node::Node;
-use crate::plan::{ModelFallback, OnExhausted};
+use crate::plan::ModelFallback;
 use crate::policy::Pool;
 use crate::routes::{Route, WHOLE};
-use crate::state::{Admits, Entry, TargetState};
+
 use crate::sync::Ordering;
 use crate::tier::{Member, Serves, Tier};
 
@@ -35,42 +38,167 @@ impl<T> Core<T> {
         if self.wake.load(Ordering::Relaxed) != u64::MAX {
             self.refresh_if_due();
         }
-        let snapshot = self.snapshot.load();
+        if let Some((lane, number)) = self.desks.own() {
+            return self.pick_among_others(lane, number, ask);
+        }
+        match self.desks.front() {
+            Some(mut desk) => self.pick_at_front(&mut desk, ask),
+            None => self.pick_after_meeting(ask),
+        }
+    }
+
+    #[inline(always)]
+    fn pick_at_front(&self, desk: &mut Desk<T>, ask: &Ask<'_>) -> Result<Lease<T>, NoTarget> {
+        let (snapshot, _) = desk.open(self.desks.version(), &self.snapshot);
+        self.pick_from(snapshot, Way::Front, ask)
+    }
+
+    /// The same where threads have met.
+    #[inline(never)]
+    fn pick_among_others(
+        &self,
+        lane: &Lane<T>,
+        number: usize,
+        ask: &Ask<'_>,
+    ) -> Result<Lease<T>, NoTarget> {
+        if lane.stays() {
+            return match lane.desk() {
+                Some(mut desk) => self.pick_in_lane(&mut desk, number, ask),
+                None => self.pick_without_desk(ask),
+            };
+        }
+        match self.desks.front() {
+            Some(mut desk) => {
+                lane.calm();
+                self.pick_at_front(&mut desk, ask)
+            }
+            None => self.pick_after_meeting(ask),
+        }
+    }
+
+    #[cold]
+    fn pick_after_meeting(&self, ask: &Ask<'_>) -> Result<Lease<T>, NoTarget> {
+        match self.desks.meet() {
+            Some((mut desk, way)) => {
+                let (snapshot, _) = desk.open(self.desks.version(), &self.snapshot);
+                self.pick_anywhere(snapshot, way, ask)
+            }
+            None => self.pick_without_desk(ask),
+        }
+    }
+
+    #[cold]
+    fn pick_without_desk(&self, ask: &Ask<'_>) -> Result<Lease<T>, NoTarget> {
+        self.pick_anywhere(&self.snapshot.load(), Way::Spare, ask)
+    }
+
+    /// Takes the next turn of a lane, and enters by the lane's own gate; as anywhere else where
+    /// targets do not take turns, or not with this request.
+    #[inline(always)]
+    fn pick_in_lane(
+        &self,
+        desk: &mut Desk<T>,
+        lane: usize,
+        ask: &Ask<'_>,
+    ) -> Result<Lease<T>, NoTarget> {
+        let (snapshot, seats) = desk.open(self.desks.version(), &self.snapshot);
         let route = snapshot.routes.of(ask.model);
-        // Nearly every request is taken by a target of the first tier, with nobody to try out.
+        let way = Way::Lane(lane);
         if route.is_plain
+            && ask.tried.is_empty()
             && let Some(tier) = route.tiers.first()
+            && let Some(rotation) = &tier.rotation
+            && let Some(place) = rotation.at(rotation.take(way))
+            && let Some(member) = tier.members.get(place)
         {
-            let pool = self.pool(tier, ask, false);
-            if let Some(place) = snapshot.rules.algorithm.choose(&pool)
-                && let Some(member) = pool.member(place)
+            // Whose requests must be counted together has one gate.
+            if member.cap() == MOST_IN_FLIGHT
+                && let Some(node) = seats.at(lane, member.node, &snapshot.nodes)
+                && let Ok(entry) = node.gate().enter(MOST_IN_FLIGHT, tier.admits())
             {
-                // Made at once: handing it on by way of `Chosen` costs a fifth of a pick.
-                return match member.state.enter(member.cap, tier.admits()) {
-                    Ok(entry) => {
-                        let takes = (member.node, member.serves);
-                        Self::lease(&snapshot, takes, (entry.epoch, entry.role()), ask)
-                    }
-                    Err(_refused) => {
-                        self.leave(&member.state);
-                        self.pick_despite(&snapshot, route, &pool, place)
-                    }
+                let served = Served::of(member.serves, ask);
+                let node = Arc::clone(node);
+                return Ok(Lease::new(node, entry.epoch, entry.role(), served));
+            }
+            return self.pick_by_turn(snapshot, (route, tier), (way, ask), place);
+        }
+        self.pick_anywhere(snapshot, way, ask)
+    }
+
+    /// Goes on at the place in the tier whose turn it is.
+    #[inline(never)]
+    fn pick_by_turn(
+        &self,
+        snapshot: &Snapshot<T>,
+        (route, tier): (&Route, &Tier),
+        (way, ask): (Way, &Ask<'_>),
+        place: usize,
+    ) -> Result<Lease<T>, NoTarget> {
+        let pool = self.pool(tier, ask, way, false);
+        match pool
+            .member(place)
+            .and_then(|member| Self::enter(tier, member))
+        {
+            Some(chosen) => Self::lease_of(snapshot, &chosen, ask),
+            None => self.pick_despite(snapshot, (route, 0), &pool, place),
+        }
+    }
+
+    #[inline(never)]
+    fn pick_anywhere(
+        &self,
+        snapshot: &Snapshot<T>,
+        way: Way,
+        ask: &Ask<'_>,
+    ) -> Result<Lease<T>, NoTarget> {
+        self.pick_from(snapshot, way, ask)
+    }
+
+    #[inline(always)]
+    fn pick_from(
+        &self,
+        snapshot: &Snapshot<T>,
+        way: Way,
+        ask: &Ask<'_>,
+    ) -> Result<Lease<T>, NoTarget> {
+        let route = snapshot.routes.of(ask.model);
+        let mut asked = 0;
+        // Nearly every request is taken by one of the first tiers, with nobody to try out.
+        if route.is_plain && ask.second.is_none() {
+            for tier in &route.tiers {
+                if !tier.probes.is_empty() {
+                    break;
+                }
+                let pool = self.pool(tier, ask, way, false);
+                let Some(place) = snapshot.rules.algorithm.choose(&pool) else {
+                    asked += 1;
+                    continue;
                 };
+                let Some(member) = pool.member(place) else {
+                    break;
+                };
+                // Made at once: handing it on by way of `Chosen` costs a fifth of a pick.
+                let Ok(entry) = member.state.enter(member.cap(), tier.admits()) else {
+                    return self.pick_despite(snapshot, (route, asked), &pool, place);
+                };
+                let takes = (member.node, member.serves);
+                return Self::lease(snapshot, takes, (entry.epoch, entry.role()), ask);
             }
         }
-        self.pick_further(&snapshot, route, ask)
+        self.pick_further(snapshot, (route, asked), way, ask)
     }
 
     #[inline(never)]
     fn pick_further(
         &self,
         snapshot: &Snapshot<T>,
-        route: &Route,
+        (route, asked): (&Route, usize),
+        way: Way,
         ask: &Ask<'_>,
     ) -> Result<Lease<T>, NoTarget> {
-        match self.pick_from(snapshot, route, ask, route.is_plain) {
+        match self.pick_by_tiers(snapshot, route, (way, ask), asked) {
             Some(chosen) => Self::lease_of(snapshot, &chosen, ask),
-            None => self.pick_otherwise(snapshot, ask),
+            None => self.pick_otherwise(snapshot, way, ask),
         }
     }
 
@@ -79,13 +207,13 @@ impl<T> Core<T> {
     fn pick_despite(
         &self,
         snapshot: &Snapshot<T>,
-        route: &Route,
+        (route, asked): (&Route, usize),
         pool: &Pool<'_>,
         place: usize,
     ) -> Result<Lease<T>, NoTarget> {
-        match self.choose_others(snapshot, pool, place) {
+        match Self::choose_others(snapshot, pool, place) {
             Some(chosen) => Self::lease_of(snapshot, &chosen, pool.ask),
-            None => self.pick_further(snapshot, route, pool.ask),
+            None => self.pick_further(snapshot, (route, asked + 1), pool.way, pool.ask),
         }
     }
 
@@ -112,34 +240,28 @@ impl<T> Core<T> {
                 retry_after: None,
             });
         };
-        let served = match (serves, ask.model) {
-            (Serves::Listed(place), _) => Served::Listed(place),
-            (Serves::Asked, Some(model)) => Served::Asked(model.text()),
-            (Serves::Asked | Serves::Unnamed, _) => Served::Unnamed,
-            (Serves::Default, _) => Served::Default,
-            (Serves::Substitute, _) => Served::Substitute,
-        };
+        let served = Served::of(serves, ask);
         Ok(Lease::new(Arc::clone(node), epoch, role, served))
     }
 
-    /// Asks the tiers of `route` in their order, but not the first one again that `has_asked`.
-    fn pick_from(
+    /// Asks the tiers of `route` in their order, but for the first `asked`, which were.
+    fn pick_by_tiers(
         &self,
         snapshot: &Snapshot<T>,
         route: &Route,
-        ask: &Ask<'_>,
-        mut has_asked: bool,
+        (way, ask): (Way, &Ask<'_>),
+        asked: usize,
     ) -> Option<Chosen> {
         let first = self.first_tier(snapshot, route);
         let (skipped, tiers) = route.tiers.split_at(first);
-        for tier in tiers.iter().chain(skipped) {
-            if !std::mem::take(&mut has_asked)
-                && let Some(chosen) = self.pick_in(snapshot, tier, ask, false)
+        for (place, tier) in tiers.iter().chain(skipped).enumerate() {
+            if place >= asked
+                && let Some(chosen) = self.pick_in(snapshot, tier, (way, ask), false)
             {
                 return Some(chosen);
             }
             if ask.has_second_try(tier.priority)
-                && let Some(chosen) = self.pick_in(snapshot, tier, ask, true)
+                && let Some(chosen) = self.pick_in(snapshot, tier, (way, ask), true)
             {
                 return Some(chosen);
             }
@@ -162,7 +284,7 @@ impl<T> Core<T> {
         &self,
         snapshot: &Snapshot<T>,
         tier: &Tier,
-        ask: &Ask<'_>,
+        (way, ask): (Way, &Ask<'_>),
         again: bool,
     ) -> Option<Chosen> {
         // A first attempt tries out whoever may come back; a request that failed once already
@@ -175,7 +297,7 @@ impl<T> Core<T> {
             return Some(probe);
         }
         if !tier.members.is_empty()
-            && let Some(chosen) = self.choose(snapshot, tier, ask, again)
+            && let Some(chosen) = Self::choose(snapshot, &self.pool(tier, ask, way, again))
         {
             return Some(chosen);
         }
@@ -186,28 +308,28 @@ impl<T> Core<T> {
         }
     }
 
-    fn choose(
-        &self,
-        snapshot: &Snapshot<T>,
-        tier: &Tier,
-        ask: &Ask<'_>,
-        again: bool,
-    ) -> Option<Chosen> {
-        let pool = self.pool(tier, ask, again);
-        let place = snapshot.rules.algorithm.choose(&pool)?;
+    fn choose(snapshot: &Snapshot<T>, pool: &Pool<'_>) -> Option<Chosen> {
+        let place = snapshot.rules.algorithm.choose(pool)?;
         let member = pool.member(place)?;
-        if let Some(chosen) = self.enter(tier, member) {
+        if let Some(chosen) = Self::enter(pool.tier, member) {
             return Some(chosen);
         }
-        self.choose_others(snapshot, &pool, place)
+        Self::choose_others(snapshot, pool, place)
     }
 
     #[inline]
-    pub(crate) fn pool<'a>(&'a self, tier: &'a Tier, ask: &'a Ask<'a>, again: bool) -> Pool<'a> {
+    pub(crate) fn pool<'a>(
+        &'a self,
+        tier: &'a Tier,
+        ask: &'a Ask<'a>,
+        way: Way,
+        again: bool,
+    ) -> Pool<'a> {
         Pool {
             tier,
             ask,
             shared: &self.shared,
+            way,
             is_plain: ask.tried.is_empty(),
             again,
             closed: &[],
@@ -216,12 +338,7 @@ impl<T> Core<T> {
 
     /// Chooses among the others when a target turned out to be closed when it was entered.
     #[cold]
-    fn choose_others(
-        &self,
-        snapshot: &Snapshot<T>,
-        pool: &Pool<'_>,
-        mut place: usize,
-    ) -> Option<Chosen> {
+    fn choose_others(snapshot: &Snapshot<T>, pool: &Pool<'_>, mut place: usize) -> Option<Chosen> {
         let mut closed: Vec<u32> = Vec::new();
         loop {
             closed.push(u32::try_from(place).ok()?);
@@ -231,26 +348,21 @@ impl<T> Core<T> {
                 ..*pool
             };
             place = snapshot.rules.algorithm.choose(&pool)?;
-            if let Some(chosen) = self.enter(pool.tier, pool.member(place)?) {
+            if let Some(chosen) = Self::enter(pool.tier, pool.member(place)?) {
                 return Some(chosen);
             }
         }
     }
 
     /// Lets the request in, if the target still is open.
-    fn enter(&self, tier: &Tier, member: &Member) -> Option<Chosen> {
-        match member.state.enter(member.cap, tier.admits()) {
-            Ok(entry) => Some(Chosen {
-                node: member.node,
-                serves: member.serves,
-                role: entry.role(),
-                entry,
-            }),
-            Err(_refused) => {
-                self.leave(&member.state);
-                None
-            }
-        }
+    fn enter(tier: &Tier, member: &Member) -> Option<Chosen> {
+        let entry = member.state.enter(member.cap(), tier.admits());
+        entry.ok().map(|entry| Chosen {
+            node: member.node,
+            serves: member.serves,
+            role: entry.role(),
+            entry,
+        })
     }
 
     /// Tries out a target of the tier that rests and may come back.
@@ -261,7 +373,7 @@ impl<T> Core<T> {
             if ask.shuts(member.state.serial(), again) {
                 return None;
             }
-            let (entry, token) = member.state.enter_as_probe(member.cap, now)?;
+            let (entry, token) = member.state.enter_as_probe(member.cap(), now)?;
             Some(Chosen {
                 node: member.node,
                 serves: member.serves,
@@ -269,63 +381,6 @@ impl<T> Core<T> {
                 role: Role::Probe(token),
             })
         })
-    }
-
-    /// Takes a request out, and ends the drain that waited for it.
-    #[inline]
-    pub(crate) fn leave(&self, state: &TargetState) {
-        if state.leave() {
-            self.end_drain(state, self.now());
-        }
-    }
-
-    /// What is left when no target that lists the model takes the request.
-    #[cold]
-    fn pick_otherwise(&self, snapshot: &Snapshot<T>, ask: &Ask<'_>) -> Result<Lease<T>, NoTarget> {
-        let substitutes = snapshot.substitutes(ask);
-        if substitutes
-            && let Some(chosen) = self.pick_from(snapshot, &snapshot.routes.defaults, ask, false)
-        {
-            return Self::lease_of(snapshot, &chosen, ask);
-        }
-        let now = self.now();
-        let mut survey = Survey::default();
-        for (place, node) in (0_u32..).zip(&snapshot.nodes) {
-            if let Some(serves) = serves(node, ask.model.map(ModelName::as_str), substitutes) {
-                survey.look(node, Resort::new(place, serves), ask, now);
-            }
-        }
-        if snapshot.rules.on_exhausted == OnExhausted::FailOpen {
-            survey.resorts.sort_by_key(|resort| resort.rank);
-            for resort in &survey.resorts {
-                if let Some(chosen) = self.resort_to(snapshot, resort, now) {
-                    return Self::lease_of(snapshot, &chosen, ask);
-                }
-            }
-        }
-        Err(survey.verdict(ask.model.is_some()))
-    }
-
-    /// Lets the request in for want of anything better.
-    fn resort_to(&self, snapshot: &Snapshot<T>, resort: &Resort, now: Moment) -> Option<Chosen> {
-        let node = snapshot.nodes.get(resort.node as usize)?;
-        let cap = node.spec.most_in_flight();
-        match node.state.enter(cap, Admits::NotOut) {
-            Ok(entry) => {
-                node.state.note_last_resort(now);
-                let Resort { node, serves, .. } = *resort;
-                Some(Chosen {
-                    node,
-                    serves,
-                    entry,
-                    role: Role::LastResort,
-                })
-            }
-            Err(_refused) => {
-                self.leave(&node.state);
-                None
-            }
-        }
     }
 }
 
@@ -338,136 +393,24 @@ impl<T> Snapshot<T> {
 
 /// What a target could serve of what is asked for, whatever its health.
 pub(crate) fn serves<T>(node: &Node<T>, model: Option<&str>, substitutes: bool) -> Option<Serves> {
-    let spec = &node.spec;
+    let spec = node.spec();
     let knows = |model: &str| {
         let slow = node.state.slow();
-        !slow.missing.iter().any(|(missing, _)| **missing == *model)
+        !slow
+            .missing()
+            .iter()
+            .any(|(missing, _)| **missing == *model)
     };
-    let by_default = spec.default_model.as_deref().is_some_and(knows);
+    let by_default = spec.default_model().is_some_and(knows);
     let Some(model) = model else {
-        return match spec.default_model {
-            None => Some(Serves::Unnamed),
+        return match spec.default_model() {
+            None => Some(Serves::Asked),
             Some(_) => by_default.then_some(Serves::Default),
         };
     };
     if spec.lists(model) && knows(model) {
-        let place = spec.models.iter().position(|listed| **listed == *model);
-        return match place.map(u32::try_from) {
-            Some(Ok(place)) => Some(Serves::Listed(place)),
-            Some(Err(_)) | None => Some(Serves::Asked),
-        };
+        let place = spec.models().iter().position(|listed| **listed == *model);
+        return Some(place.map_or(Serves::Asked, Serves::listed));
     }
     (substitutes && by_default).then_some(Serves::Substitute)
 }
-
-/// Why each candidate does not take the request, and who might for want of anything better.
-#[derive(Default)]
-struct Survey {
-    candidates: usize,
-    out: usize,
-    tried: usize,
-    resting: usize,
-    cooling: usize,
-    full: usize,
-    earliest: Option<Moment>,
-    surveyed_at: Moment,
-    resorts: Vec<Resort>,
-}
-
-/// A target to resort to.
-#[derive(Clone, Copy)]
-struct Resort {
-    node: u32,
-    serves: Serves,
-    /// Cooling before at rest, the model asked for before another, the longest ago first.
-    rank: (bool, bool, Moment),
-}
-
-impl Resort {
-    fn new(node: u32, serves: Serves) -> Self {
-        Self {
-            node,
-            serves,
-            rank: (false, false, Moment::ZERO),
-        }
-    }
-}
-
-impl Survey {
-    fn look<T>(&mut self, node: &Node<T>, resort: Resort, ask: &Ask<'_>, now: Moment) {
-        let state = &*node.state;
-        self.candidates += 1;
-        self.surveyed_at = now;
-        let (standing, last_failure) = {
-            let slow = state.slow();
-            (slow.machine.standing(now), slow.machine.last_failure())
-        };
-        let is_tried = ask.shuts(state.serial(), false);
-        let is_full = node
-            .spec
-            .max_in_flight
-            .is_some_and(|most| state.in_flight() >= most);
-        let (at_rest, date) = match standing {
-            Standing::Out => {
-                self.out += 1;
-                return;
-            }
-            Standing::Serving { .. } => {
-                self.tried += usize::from(is_tried);
-                self.full += usize::from(!is_tried);
-                return;
-            }
-            Standing::Cooling { until } => {
-                self.cooling += 1;
-                self.by(until);
-                (false, until)
-            }
-            Standing::Resting { .. } | Standing::ProbeDue | Standing::Probing => {
-                self.resting += 1;
-                if let Standing::Resting { until } = standing {
-                    self.by(until);
-                }
-                let failed = last_failure.map_or(Moment::ZERO, |(at, _)| at);
-                (true, failed.max(state.last_resort_at()))
-            }
-        };
-        if is_tried {
-            self.tried += 1;
-        } else if !is_full && (!at_rest || state.is_at_rest()) {
-            let substitutes = resort.serves == Serves::Substitute;
-            self.resorts.push(Resort {
-                rank: (at_rest, substitutes, date),
-                ..resort
-            });
-        }
-    }
-
-    fn by(&mut self, date: Moment) {
-        let earliest = self.earliest.map(Reverse).max(Some(Reverse(date)));
-        self.earliest = earliest.map(|Reverse(date)| date);
-    }
-
-    fn verdict(&self, names_a_model: bool) -> NoTarget {
-        let reason = if self.candidates == 0 && names_a_model {
-            NoTargetReason::Model
-        } else if self.candidates == self.out {
-            NoTargetReason::Disabled
-        } else {
-            NoTargetReason::Exhausted {
-                candidates: self.candidates,
-                tried: self.tried,
-                resting: self.resting,
-                cooling: self.cooling,
-                full: self.full,
-            }
-        };
-        let retry_after = self.earliest.map(|date| date.since(self.surveyed_at));
-        NoTarget {
-            reason,
-            retry_after: retry_after.map(|wait| wait.max(LEAST_WAIT)),
-        }
-    }
-}
-
-/// Nobody is told to come back at once.
-pub(crate) const LEAST_WAIT: Duration = Duration::from_millis(1);

@@ -1,6 +1,7 @@
 //! What a balancer is to do: its targets and the rules among them.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use ai_gateway_health::Settings;
 
@@ -191,10 +192,10 @@ impl<T> Plan<T> {
         }
         let mut ids = HashSet::with_capacity(self.targets.len());
         for target in &self.targets {
-            target.spec.check()?;
-            if !ids.insert(&*target.spec.id) {
+            target.spec.check(&target.id)?;
+            if !ids.insert(&*target.id) {
                 return Err(BuildError::DuplicateId {
-                    target: target.spec.id.clone(),
+                    target: Arc::clone(&target.id),
                 });
             }
         }

@@ -18,9 +18,10 @@ use ai_gateway_health::Moment;
 use crate::algorithm::Algorithm;
 use crate::ask::Ask;
 use crate::clock::ClockSource;
+use crate::desk::Way;
+use crate::gate::Glance;
 use crate::node::Shared;
 use crate::random::{Random, below};
-use crate::state::Glance;
 use crate::sync::Ordering;
 use crate::tier::{Member, Tier};
 
@@ -77,6 +78,7 @@ pub struct Pool<'a> {
     pub(crate) tier: &'a Tier,
     pub(crate) ask: &'a Ask<'a>,
     pub(crate) shared: &'a Shared,
+    pub(crate) way: Way,
     /// Whether nothing was tried or found full, so that no place is shut for this request alone.
     pub(crate) is_plain: bool,
     /// Whether targets that this request tried, and may try again, are open.
@@ -153,7 +155,7 @@ impl Pool<'_> {
     /// Tokens used in the last minute over the budget for a minute.
     pub fn usage(&self, place: usize) -> f32 {
         self.member(place).map_or(f32::INFINITY, |member| {
-            member.state.load.usage(self.clock().now()) / member.budget
+            member.state.load.usage(self.clock().now())
         })
     }
 
@@ -179,13 +181,13 @@ impl Pool<'_> {
 
     #[inline]
     pub(crate) fn is_open_member(&self, place: usize, member: &Member) -> bool {
-        self.is_open_at(place, member, member.state.glance())
+        self.is_open_at(place, member, member.state.glance_for(member.cap()))
     }
 
     #[inline]
     fn is_open_at(&self, place: usize, member: &Member, glance: Glance) -> bool {
         (glance.serves() || self.tier.panics)
-            && glance.in_flight() < member.cap
+            && glance.in_flight() < member.cap()
             && (self.is_plain || !self.is_shut(place, member))
     }
 

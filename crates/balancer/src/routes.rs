@@ -20,9 +20,9 @@ use crate::tier::{Member, Serves, Tier};
 /// Which targets may take a request.
 pub(crate) struct Routes {
     /// For requests that name no model.
-    any: Route,
+    any: Arc<Route>,
     /// For requests that name a model which no target lists.
-    unlisted: Route,
+    unlisted: Arc<Route>,
     /// For requests whose model cannot be had: by default models.
     pub(crate) defaults: Route,
     listed: Listed,
@@ -67,29 +67,22 @@ impl Routes {
         let places = || (0_u32..).zip(rows);
         let serving_default = |serves: Serves| {
             places()
-                .filter(|(_, row)| {
-                    row.spec
-                        .default_model
-                        .as_ref()
-                        .is_some_and(|m| row.knows(m))
-                })
+                .filter(|(_, row)| row.spec.default_model().is_some_and(|m| row.knows(m)))
                 .map(|(node, row)| Candidate::new(node, serves, row.price()))
                 .collect::<Vec<_>>()
         };
         let any: Vec<Candidate> = places()
-            .filter(|(_, row)| row.spec.default_model.as_ref().is_none_or(|m| row.knows(m)))
+            .filter(|(_, row)| row.spec.default_model().is_none_or(|m| row.knows(m)))
             .map(|(node, row)| {
-                let named = row.spec.default_model.is_some();
-                let serves = if named {
-                    Serves::Default
-                } else {
-                    Serves::Unnamed
+                let serves = match row.spec.default_model() {
+                    Some(_) => Serves::Default,
+                    None => Serves::Asked,
                 };
                 Candidate::new(node, serves, row.price())
             })
             .collect();
         let unlisted: Vec<Candidate> = places()
-            .filter(|(_, row)| row.spec.models.is_empty())
+            .filter(|(_, row)| row.spec.models().is_empty())
             .map(|(node, row)| Candidate::new(node, Serves::Asked, row.spec.price))
             .collect();
         let listed = by_model(rows, &unlisted)
@@ -100,9 +93,15 @@ impl Routes {
                 (model, compile(&candidates, before))
             })
             .collect::<Vec<_>>();
+        let route_of_any = Arc::new(compile(&any, before.map(|b| &*b.any)));
         Self {
-            any: compile(&any, before.map(|b| &b.any)),
-            unlisted: compile(&unlisted, before.map(|b| &b.unlisted)),
+            // Where no target lists models, or has a default, both are the same.
+            unlisted: if unlisted == any {
+                Arc::clone(&route_of_any)
+            } else {
+                Arc::new(compile(&unlisted, before.map(|b| &*b.unlisted)))
+            },
+            any: route_of_any,
             defaults: compile(
                 &serving_default(Serves::Substitute),
                 before.map(|b| &b.defaults),
@@ -162,7 +161,7 @@ fn places(hash: u64, len: usize) -> impl Iterator<Item = usize> {
 impl Row<'_> {
     /// What it charges where no model is asked for.
     fn price(&self) -> f32 {
-        let default = self.spec.default_model.as_deref();
+        let default = self.spec.default_model();
         default.map_or(self.spec.price, |model| self.spec.price_of(model))
     }
 
@@ -172,7 +171,7 @@ impl Row<'_> {
 }
 
 /// A target that could serve a kind of request.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 struct Candidate {
     node: u32,
     serves: Serves,
@@ -199,15 +198,15 @@ fn by_model<'a>(
     let mut models: HashMap<&str, Vec<Candidate>, BuildHasherDefault<NameHasher>> =
         HashMap::default();
     for (node, row) in (0_u32..).zip(rows) {
-        for (place, model) in (0_u32..).zip(&row.spec.models) {
+        for (place, model) in row.spec.models().iter().enumerate() {
             let candidates = models.entry(model).or_default();
             let is_repeated = candidates.last().is_some_and(|last| last.node == node);
             if row.knows(model) && !is_repeated {
                 let price = row.spec.price_of(model);
-                candidates.push(Candidate::new(node, Serves::Listed(place), price));
+                candidates.push(Candidate::new(node, Serves::listed(place), price));
             }
         }
-        for (model, _) in &row.spec.model_prices {
+        for model in row.spec.priced_models() {
             models.entry(model).or_default();
         }
         for model in &row.missing {
@@ -290,13 +289,14 @@ impl Tier {
         let mut members = Vec::with_capacity(rows.len());
         let mut probes = Vec::new();
         for &(row, candidate) in rows {
-            let member = |ramp: f32| Member::new(row, candidate, ramp);
+            let takes = (candidate.node, candidate.serves, candidate.price);
+            let member = |ramp: f32| Member::new(row.state, row.spec, takes, ramp);
             match row.standing {
                 Standing::Serving { ramp } => members.push(member(ramp)),
                 Standing::ProbeDue | Standing::Probing => probes.push(member(1.0)),
                 Standing::Cooling { .. } | Standing::Resting { .. } | Standing::Out => {}
             }
-            if panics && row.state.is_at_rest() {
+            if panics && row.state.gate.glance().is_at_rest() {
                 members.push(member(1.0));
             }
         }
@@ -304,13 +304,13 @@ impl Tier {
             .spill
             .map_or(WHOLE, |factor| portion(factor, serving, rows.len()));
         let rotation = rotation(&members, &rules.algorithm, before, cycles);
-        let table = matches!(
+        let by_key = matches!(
             rules.algorithm,
             Algorithm::ConsistentHash | Algorithm::PrefixAffinity
-        )
-        .then_some(&members)
-        .filter(|members| members.len() > RENDEZVOUS)
-        .map(|members| Arc::new(Table::new(members)));
+        );
+        let named = members.iter().filter(|_| by_key);
+        let hashes: Box<[u64]> = named.map(|m| hash(m.state.id().as_bytes())).collect();
+        let table = (hashes.len() > RENDEZVOUS).then(|| Arc::new(Table::new(&members, &hashes)));
         Self {
             priority,
             heaviest: members
@@ -321,33 +321,10 @@ impl Tier {
             probes: probes.into(),
             panics,
             rotation,
+            hashes,
             table,
             bears,
         }
-    }
-}
-
-impl Member {
-    #[expect(clippy::cast_precision_loss, reason = "weights are at most 100")]
-    fn new(row: &Row<'_>, candidate: Candidate, ramp: f32) -> Self {
-        let whole_weight = row.spec.weight as f32;
-        let weight = whole_weight * ramp;
-        Self {
-            state: Arc::clone(row.state),
-            node: candidate.node,
-            cap: row.spec.most_in_flight(),
-            weight,
-            inverse_weight: weight.recip(),
-            whole_weight,
-            price: candidate.price,
-            budget: row.spec.tokens_per_minute,
-            serves: candidate.serves,
-        }
-    }
-
-    /// The part of its share that it gets for now.
-    fn ramp(&self) -> f32 {
-        self.weight / self.whole_weight
     }
 }
 
@@ -362,7 +339,7 @@ fn rotation(
         Algorithm::RoundRobin => members.iter().map(|m| (1.0, m.ramp())).collect(),
         Algorithm::Weighted => members
             .iter()
-            .map(|m| (m.whole_weight, m.ramp() * m.state.load.room()))
+            .map(|m| (m.whole_weight(), m.ramp() * m.state.load.room()))
             .collect(),
         _ => return None,
     };

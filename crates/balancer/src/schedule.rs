@@ -8,28 +8,29 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use self::cycle::cycle;
-use crate::lane::{Apart, LANES, lane};
+use crate::desk::Way;
+use crate::lane::{Apart, LANES};
 use crate::random::below;
 use crate::sync::{AtomicU64, Ordering};
 
-/// A cycle of turns and the place where it stands.
+/// A cycle of turns and the places where it stands.
 ///
-/// One thread at a time gets every turn in its order. Where threads get into each other's way, each
-/// takes a block of turns that follow one another, and has a cache line to itself until they are
-/// used up. A block, as any piece of the cycle, is within two turns of the ideal for each target:
-/// so all picks together are within one turn, and two more for each block, of which there are at
-/// most eight.
+/// Threads that do not meet get every turn in its order. Those that do go through the cycle each on
+/// its own ([`Way`]), from another place on. What one of them took is a piece of the cycle, wound
+/// around it as often as may be, and any piece is within two turns of the ideal for each target: so
+/// all picks together are within one turn, and two more for each lane, of which there are eight, and
+/// for those that found no desk free.
 pub(crate) struct Rotation {
     /// What the cycle was made from: who takes part, and with what weight.
     recipe: Recipe,
     turns: Turns,
-    /// Where in the cycle it stands, in 2^64ths of it, so that a turn costs no division and the
-    /// cycle's end is the word's own.
-    cursor: AtomicU64,
+    /// Where in the cycle the front desk stands, in 2^64ths of it, so that a turn costs no division
+    /// and the cycle's end is the word's own.
+    cursor: Apart<AtomicU64>,
     /// One turn in those units, rounded up: a turn is lost to the rounding after 2^46 of them.
     step: u64,
-    /// The blocks of threads that met here; none before the first did.
-    blocks: OnceLock<Box<[Apart<Block>; LANES]>>,
+    /// Where the lanes stand, and last those without a desk; none before threads met here.
+    others: OnceLock<Box<[Apart<AtomicU64>]>>,
 }
 
 impl Rotation {
@@ -40,14 +41,14 @@ impl Rotation {
     pub(crate) fn new(recipe: Recipe, before: Option<&Self>, cycles: &Cycles) -> Self {
         let turns = cycles.of(&recipe);
         let step = (u64::MAX / turns.len().max(1) as u64).wrapping_add(1);
-        let done = before.map_or(0, |before| before.cursor.load(Ordering::Relaxed));
+        let done = before.map_or(0, |before| before.cursor.0.load(Ordering::Relaxed));
         let start = (below(done, turns.len()) as u64).wrapping_mul(step);
         Self {
             recipe,
             turns,
-            cursor: AtomicU64::new(start),
+            cursor: Apart(AtomicU64::new(start)),
             step,
-            blocks: OnceLock::new(),
+            others: OnceLock::new(),
         }
     }
 
@@ -55,68 +56,58 @@ impl Rotation {
         *self.recipe == *recipe
     }
 
-    /// Takes a turn of those set aside for the thread, if any are, and says at which place of the
-    /// cycle.
+    /// Takes the turn of whoever comes that way, and says at which place of the cycle it is.
     #[inline]
-    pub(crate) fn take_own(&self) -> Option<usize> {
-        let block = &self.blocks.get()?.get(lane())?.0;
-        match block.take()? {
-            Own::Turn(place) => Some(self.wrapped(place)),
-            Own::Renewal(left) => Some(self.take_block(left)),
+    pub(crate) fn take(&self, way: Way) -> usize {
+        match way {
+            Way::Front => self.pass(&self.cursor.0),
+            Way::Lane(lane) => self.other(lane).map_or(0, |cursor| self.pass(cursor)),
+            Way::Spare => self.other(LANES).map_or(0, |cursor| {
+                below(
+                    cursor.fetch_add(self.step, Ordering::Relaxed),
+                    self.turns.len(),
+                )
+            }),
         }
     }
 
-    /// Whose turn it is, for [`take`](Self::take).
+    /// The same with a cursor that nobody else moves meanwhile.
     #[inline]
-    pub(crate) fn look(&self) -> Turn {
-        let seen = self.cursor.load(Ordering::Relaxed);
-        let place = below(seen, self.turns.len());
-        Turn { seen, place }
+    fn pass(&self, cursor: &AtomicU64) -> usize {
+        let seen = cursor.load(Ordering::Relaxed);
+        cursor.store(seen.wrapping_add(self.step), Ordering::Relaxed);
+        below(seen, self.turns.len())
     }
 
-    /// Takes the turn that was looked at; or, if somebody was faster, another one, and says at
-    /// which place of the cycle.
     #[inline]
-    pub(crate) fn take(&self, turn: Turn) -> Result<(), usize> {
-        let next = turn.seen.wrapping_add(self.step);
-        let won =
-            self.cursor
-                .compare_exchange(turn.seen, next, Ordering::Relaxed, Ordering::Relaxed);
-        won.map(|_| ()).map_err(|_| self.take_block(RENEWALS))
+    fn other(&self, lane: usize) -> Option<&AtomicU64> {
+        let others = self.others.get_or_init(|| self.others());
+        others.get(lane).map(|cursor| &cursor.0)
     }
 
-    /// Takes a turn, and sets those behind it aside for the thread, as others get in its way.
+    /// Where the lanes begin: as far from each other and from the front desk as can be.
     #[cold]
-    fn take_block(&self, renewals: u64) -> usize {
-        let blocks = self.blocks.get_or_init(Box::default);
-        // Another thread of the lane may use its block: that one is not taken away.
-        let block = blocks.get(lane()).filter(|block| block.0.is_used_up());
-        let turns = block.map_or(1, |_| BLOCK);
-        let step = self.step.wrapping_mul(turns);
-        let done = self.cursor.fetch_add(step, Ordering::Relaxed);
-        let place = below(done, self.turns.len());
-        if let Some(block) = block {
-            block.0.fill(place + 1, renewals);
-        }
-        place
-    }
-
-    #[inline]
-    fn wrapped(&self, place: usize) -> usize {
-        let len = self.turns.len();
-        if place < len {
-            place
-        } else {
-            place % len.max(1)
-        }
+    fn others(&self) -> Box<[Apart<AtomicU64>]> {
+        let done = self.cursor.0.load(Ordering::Relaxed);
+        (0..=LANES as u64)
+            .map(|lane| {
+                let there = done.wrapping_add((lane + 1).wrapping_mul(u64::MAX / SPREAD));
+                let place = below(there, self.turns.len()) as u64;
+                Apart(AtomicU64::new(place.wrapping_mul(self.step)))
+            })
+            .collect()
     }
 
     /// Whose turn it is at `place`, which wraps around.
     #[inline]
     pub(crate) fn at(&self, place: usize) -> Option<usize> {
-        self.turns
-            .get(self.wrapped(place))
-            .map(|&turn| turn as usize)
+        let len = self.turns.len();
+        let place = if place < len {
+            place
+        } else {
+            place % len.max(1)
+        };
+        self.turns.get(place).map(|&turn| turn as usize)
     }
 
     /// The number of turns in the cycle.
@@ -124,6 +115,9 @@ impl Rotation {
         self.turns.len()
     }
 }
+
+/// In how many parts the lanes divide the cycle.
+const SPREAD: u64 = LANES as u64 + 2;
 
 /// Who takes part in a cycle, by serial, and with what weight.
 pub(crate) type Recipe = Arc<[(u32, u32)]>;
@@ -149,61 +143,6 @@ impl Cycles {
     }
 }
 
-/// A turn that was looked at.
-#[derive(Clone, Copy)]
-pub(crate) struct Turn {
-    seen: u64,
-    pub(crate) place: usize,
-}
-
-/// Turns that follow one another, set aside for one thread: the place of the next in the upper
-/// half; below it how many more such blocks to take at once, and how many turns are left.
-#[derive(Default)]
-struct Block(AtomicU64);
-
-/// What a thread has for itself.
-enum Own {
-    /// The turn at a place of the cycle, which wraps around.
-    Turn(usize),
-    /// Another block, and so many after it.
-    Renewal(u64),
-}
-
-impl Block {
-    #[inline]
-    fn take(&self) -> Option<Own> {
-        let seen = self.0.load(Ordering::Relaxed);
-        if seen & LEFT == 0 {
-            let renewals = seen >> RENEWALS_AT & LEFT;
-            return (renewals > 0).then(|| Own::Renewal(renewals - 1));
-        }
-        let next = seen + (1 << PLACE_AT) - 1;
-        let won = self
-            .0
-            .compare_exchange(seen, next, Ordering::Relaxed, Ordering::Relaxed);
-        // Threads of one lane may meet here as well, and then do without.
-        won.is_ok()
-            .then_some(Own::Turn((seen >> PLACE_AT) as usize))
-    }
-
-    fn is_used_up(&self) -> bool {
-        self.0.load(Ordering::Relaxed) & LEFT == 0
-    }
-
-    fn fill(&self, place: usize, renewals: u64) {
-        let word = (place as u64) << PLACE_AT | renewals << RENEWALS_AT | (BLOCK - 1);
-        self.0.store(word, Ordering::Relaxed);
-    }
-}
-
-const PLACE_AT: u32 = 32;
-const RENEWALS_AT: u32 = 16;
-const LEFT: u64 = (1 << RENEWALS_AT) - 1;
-/// How many turns are set aside at once.
-const BLOCK: u64 = 64;
-/// How many blocks follow before a thread looks whether it is alone again.
-const RENEWALS: u64 = 64;
-
 #[cfg(not(loom))]
 #[cfg(test)]
 mod tests {
@@ -216,10 +155,7 @@ mod tests {
     }
 
     fn take(rotation: &Rotation) -> usize {
-        let turn = rotation.look();
-        rotation
-            .take(turn)
-            .map_or_else(|place| place, |()| turn.place)
+        rotation.take(Way::Front)
     }
 
     #[test]
@@ -234,25 +170,20 @@ mod tests {
     fn two_to_the_32_turns_are_nothing_special() {
         let rotation = rotation([(1, 1), (2, 1), (3, 1)], None);
         let done = rotation.step.wrapping_mul(u64::from(u32::MAX));
-        rotation.cursor.store(done, Ordering::Relaxed);
+        rotation.cursor.0.store(done, Ordering::Relaxed);
         let places: Vec<usize> = (0..4).map(|_| take(&rotation)).collect();
         assert_eq!(places, [0, 1, 2, 0]);
     }
 
     #[test]
-    fn a_thread_that_was_got_in_the_way_of_has_its_next_turns_for_itself() {
+    fn each_way_goes_through_the_whole_cycle_in_its_order() {
         let rotation = rotation([(1, 1), (2, 1), (3, 1)], None);
-        assert!(rotation.take_own().is_none(), "nobody was in the way");
-        let turn = rotation.look();
-        assert_eq!(take(&rotation), 0);
-        assert_eq!(rotation.take(turn), Err(1), "somebody was faster");
-        let own: Vec<usize> = (0..4).filter_map(|_| rotation.take_own()).collect();
-        assert_eq!(own, [2, 0, 1, 2]);
-        assert_eq!(take(&rotation), (1 + 64) % 3, "others go on behind them");
-        let end = (0..200_000)
-            .find(|_| rotation.take_own().is_none())
-            .unwrap();
-        assert!(end < 64 * 65, "a thread alone takes turns as before");
+        for way in [Way::Front, Way::Lane(0), Way::Lane(7), Way::Spare] {
+            let first = rotation.take(way);
+            let places: Vec<usize> = (0..3).map(|_| rotation.take(way)).collect();
+            let expected: Vec<usize> = (1..4).map(|n| (first + n) % 3).collect();
+            assert_eq!(places, expected, "{way:?}");
+        }
     }
 
     #[test]
@@ -261,14 +192,13 @@ mod tests {
         let recipe: Recipe = (0..).zip(weights).collect();
         let rotation = rotation(recipe, None);
         let counts: [AtomicU32; 4] = Default::default();
-        let pick = |_| {
-            let place = rotation.take_own().unwrap_or_else(|| take(&rotation));
-            let target = rotation.at(place).unwrap();
+        let pick = |way| {
+            let target = rotation.at(rotation.take(way)).unwrap();
             counts[target].fetch_add(1, StdOrdering::Relaxed);
         };
         std::thread::scope(|scope| {
-            for _ in 0..THREADS {
-                scope.spawn(|| (0..PICKS).for_each(pick));
+            for way in [Way::Front, Way::Lane(0), Way::Spare, Way::Spare] {
+                scope.spawn(move || (0..PICKS).for_each(|_| pick(way)));
             }
         });
         for (count, weight) in counts.iter().zip(weights) {
@@ -278,6 +208,6 @@ mod tests {
         }
     }
 
-    const THREADS: u32 = 3;
+    const THREADS: u32 = 4;
     const PICKS: u32 = 200_000;
 }

@@ -44,6 +44,26 @@ impl<V> Mutex<V> {
     }
 }
 
+/// A lock that nobody waits for: whoever finds it taken goes another way.
+#[cfg(not(loom))]
+pub(crate) use try_lock::{Locked as TryLocked, TryLock};
+
+#[cfg(loom)]
+pub(crate) struct TryLock<V>(Mutex<V>);
+#[cfg(loom)]
+pub(crate) type TryLocked<'a, V> = MutexGuard<'a, V>;
+
+#[cfg(loom)]
+impl<V> TryLock<V> {
+    pub(crate) fn new(value: V) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    pub(crate) fn try_lock(&self) -> Option<TryLocked<'_, V>> {
+        self.0.try_lock()
+    }
+}
+
 /// A pointer to an immutable value that is read far more often than it is replaced.
 #[cfg(not(loom))]
 pub(crate) struct Swap<V>(arc_swap::ArcSwap<V>);
@@ -57,6 +77,10 @@ impl<V> Swap<V> {
     #[inline]
     pub(crate) fn load(&self) -> arc_swap::Guard<std::sync::Arc<V>> {
         self.0.load()
+    }
+
+    pub(crate) fn load_full(&self) -> std::sync::Arc<V> {
+        self.0.load_full()
     }
 
     pub(crate) fn store(&self, value: std::sync::Arc<V>) {
@@ -76,6 +100,10 @@ impl<V> Swap<V> {
 
     pub(crate) fn load(&self) -> std::sync::Arc<V> {
         std::sync::Arc::clone(&self.0.lock())
+    }
+
+    pub(crate) fn load_full(&self) -> std::sync::Arc<V> {
+        self.load()
     }
 
     pub(crate) fn store(&self, value: std::sync::Arc<V>) {

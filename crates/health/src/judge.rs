@@ -261,22 +261,13 @@ impl Judge {
             said.push(Transition::Cooling { until });
         }
         match self.past.observed {
-            Observed::Healthy { ramping_since } => {
-                self.judge(outcome, ramping_since.is_some(), window, now, said);
-            }
+            Observed::Healthy { .. } => self.judge(outcome, window, now, said),
             Observed::Unhealthy { .. } => self.on_outcome_at_rest(verdict, now, said),
         }
     }
 
     /// Counts an outcome of a target that takes traffic, and takes it out if it is time.
-    fn judge(
-        &mut self,
-        outcome: Outcome,
-        ramping: bool,
-        window: &Window,
-        now: Moment,
-        said: &mut Transitions,
-    ) {
+    fn judge(&mut self, outcome: Outcome, window: &Window, now: Moment, said: &mut Transitions) {
         if outcome == Outcome::QuotaExhausted {
             self.rest(
                 Reason::QuotaExhausted,
@@ -294,6 +285,12 @@ impl Judge {
             self.past.refusals = 0;
             return;
         }
+        let is_ramping = !matches!(
+            self.past.observed,
+            Observed::Healthy {
+                ramping_since: None
+            }
+        );
         let counted = outcome.counted().is_some();
         if counted {
             self.past.consecutive = self.past.consecutive.saturating_add(1);
@@ -303,7 +300,7 @@ impl Judge {
         }
         let reason = if self.past.refusals >= self.settings.credentials_threshold {
             Reason::Credentials
-        } else if counted && ramping {
+        } else if counted && is_ramping {
             Reason::Relapse
         } else if self.past.consecutive >= self.settings.threshold {
             Reason::Consecutive

@@ -27,26 +27,27 @@ pub(super) fn compile<T>(
         .map(|node| {
             let state = &node.state;
             let mut slow = state.slow();
-            let passed = slow.machine.on(Told::Tick, now);
+            let passed = slow.machine.on(Told::Tick, &state.window, now);
             if !passed.is_empty() {
                 let wakers = slow.wakers_if_out();
                 said.extend(named(state, passed));
                 wakers.into_iter().for_each(std::task::Waker::wake);
             }
-            state.publish(&slow.machine, now);
-            slow.missing.retain(|(_, until)| *until > now);
+            state.close_gates(&mut slow);
+            state.publish(&slow, now);
+            slow.forget_missing(now);
             let missing = slow
-                .missing
+                .missing()
                 .iter()
                 .map(|(model, _)| model.clone())
                 .collect();
-            let freed = slow.missing.iter().map(|(_, until)| *until).min();
+            let freed = slow.missing().iter().map(|(_, until)| *until).min();
             let standing = slow.machine.standing(now);
             let room = (turns_follow_room && state.load.room() < 1.0).then(|| now + ROOM_GAP);
             let changes = [slow.machine.next_change(now), freed, room];
             wake = changes.into_iter().flatten().fold(wake, Moment::min);
             Row {
-                spec: &node.spec,
+                spec: node.spec(),
                 state,
                 standing,
                 missing,

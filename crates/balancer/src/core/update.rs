@@ -1,16 +1,16 @@
 //! Another plan: which targets stay with their state, which join, which go.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use ai_gateway_health::{Admin, AdminChange, Event as Told, Moment, Settings};
 
 use super::{Core, Master, Said, named};
 use crate::error::BuildError;
-use crate::node::{Node, Shared};
-use crate::plan::{Plan, Rules};
+use crate::node::{Home, Node};
+use crate::plan::Plan;
 use crate::state::TargetState;
-use crate::target::{Spec, Target};
+use crate::target::{KnownModels, Spec, Target};
 use crate::update::Diff;
 
 impl<T> Core<T> {
@@ -29,13 +29,15 @@ impl<T> Core<T> {
         let settings = Arc::new(plan.health);
         let mut diff = Diff::default();
         let mut said = Said::new();
+        let home = Home::new(&self.shared, &plan.rules, &self.me);
+        let mut models = KnownModels::default();
         let mut nodes = Vec::with_capacity(plan.targets.len());
         for target in plan.targets {
             let settings = settings_of(&target.spec, &settings);
-            let id = Arc::clone(&target.spec.id);
+            let id = Arc::clone(&target.id);
             let state = match known.remove(&id) {
                 Some(old) => {
-                    let list = if old.spec == target.spec {
+                    let list = if *old.spec() == target.spec {
                         &mut diff.kept
                     } else {
                         &mut diff.changed
@@ -43,7 +45,7 @@ impl<T> Core<T> {
                     list.push(Arc::clone(&id));
                     said.extend(reconfigure(
                         &old.state,
-                        &old.spec,
+                        old.spec(),
                         &target.spec,
                         &settings,
                         now,
@@ -52,10 +54,10 @@ impl<T> Core<T> {
                 }
                 None => {
                     diff.added.push(Arc::clone(&id));
-                    self.join(&mut master, &target.spec, settings, now)
+                    self.join(&mut master, &target, settings, now)
                 }
             };
-            nodes.push(node(target, state, &plan.rules, &self.shared, &self.me));
+            nodes.push(node(target, state, &home, &mut models));
         }
         for (id, gone) in known {
             let drain = Told::Admin(AdminChange::Drain { until: None });
@@ -77,26 +79,23 @@ impl<T> Core<T> {
     fn join(
         &self,
         master: &mut Master,
-        spec: &Spec,
+        target: &Target<T>,
         settings: Arc<Settings>,
         now: Moment,
     ) -> Arc<TargetState> {
         let state = match master
             .retired
-            .remove(&spec.id)
+            .remove(&target.id)
             .and_then(|state| state.upgrade())
         {
             Some(state) => {
-                let mut slow = state.slow();
-                slow.machine.configure(settings, now);
-                let _said = slow.machine.on(Told::Admin(AdminChange::Enable), now);
-                state.publish(&slow.machine, now);
-                drop(slow);
+                state.configure(settings, now);
+                let _said = state.on(Told::Admin(AdminChange::Enable), true, now);
                 state
             }
-            None => Arc::new(master.newcomer(spec, settings, self.seed, now)),
+            None => Arc::new(master.newcomer(&target.id, settings, self.seed, now)),
         };
-        admit(&state, spec.admin, now);
+        admit(&state, target.spec.admin, now);
         state
     }
 }
@@ -104,13 +103,13 @@ impl<T> Core<T> {
 impl Master {
     pub(super) fn newcomer(
         &mut self,
-        spec: &Spec,
+        id: &Arc<str>,
         settings: Arc<Settings>,
         seed: u64,
         now: Moment,
     ) -> TargetState {
         self.next_serial = self.next_serial.wrapping_add(1);
-        TargetState::new(Arc::clone(&spec.id), self.next_serial, settings, seed, now)
+        TargetState::new(Arc::clone(id), self.next_serial, settings, seed, now)
     }
 }
 
@@ -131,21 +130,15 @@ pub(super) fn settings_of(spec: &Spec, common: &Arc<Settings>) -> Arc<Settings> 
 pub(super) fn node<T>(
     target: Target<T>,
     state: Arc<TargetState>,
-    rules: &Rules,
-    shared: &Arc<Shared>,
-    home: &Weak<Core<T>>,
+    home: &Arc<Home<T>>,
+    models: &mut KnownModels,
 ) -> Arc<Node<T>> {
-    let window = state.slow().machine.window().cloned();
-    Arc::new(Node {
-        state,
-        spec: target.spec,
-        data: target.data,
-        window,
-        shared: Arc::clone(shared),
-        measures: rules.algorithm.measures(),
-        meters: rules.algorithm.meters(),
-        home: Weak::clone(home),
-    })
+    let Target { mut spec, data, .. } = target;
+    spec.share_models(models);
+    if home.measures || home.meters {
+        state.load.prepare(spec.tokens_per_minute);
+    }
+    Arc::new(Node::new(state, Arc::clone(home), spec, data))
 }
 
 /// Gives a target that joins the operator's word, without a ramp or a drain of what it has not.
@@ -164,17 +157,13 @@ fn reconfigure(
     settings: &Arc<Settings>,
     now: Moment,
 ) -> Said {
-    {
-        let mut slow = state.slow();
-        slow.machine.configure(Arc::clone(settings), now);
-        state.publish(&slow.machine, now);
-    }
+    state.configure(Arc::clone(settings), now);
     if old.admin == new.admin {
         return Said::new();
     }
     let change = change_to(new.admin).unwrap_or(AdminChange::Enable);
     let mut said = named(state, state.on(Told::Admin(change), true, now).said);
-    if state.drains() {
+    if state.gate.glance().drains() {
         said.extend(named(state, state.drained(now)));
     }
     said

@@ -88,7 +88,8 @@ fn by_rendezvous(pool: &Pool<'_>, key: u64, bound: &Bound) -> Option<usize> {
         if !pool.is_open_member(place, member) {
             continue;
         }
-        let score = rank(key, member);
+        let hash = pool.tier.hashes.get(place).copied().unwrap_or(0);
+        let score = rank(key, hash, member);
         let slot = if bound.has_room(pool, member) {
             &mut best
         } else {
@@ -104,11 +105,11 @@ fn by_rendezvous(pool: &Pool<'_>, key: u64, bound: &Bound) -> Option<usize> {
 /// The number that `member` draws for `key`: the chance to be the greatest is by weight.
 ///
 /// The whole weight, not the share while recovering: a key must not wander as the share grows.
-fn rank(key: u64, member: &Member) -> f32 {
-    let word = mix(key ^ member.state.name_hash());
+fn rank(key: u64, hash: u64, member: &Member) -> f32 {
+    let word = mix(key ^ hash);
     #[expect(clippy::cast_precision_loss, reason = "24 bits fit a float exactly")]
     let unit = ((word >> 40) as f32 + 0.5) / 16_777_216.0;
-    -member.whole_weight / ln(unit)
+    -member.whole_weight() / ln(unit)
 }
 
 /// The natural logarithm of a number between 0 and 1, to within 1 in a million, also of what is
@@ -149,24 +150,16 @@ pub(crate) struct Table {
 impl Table {
     /// Fills a table: each target in its turn, by weight, takes the first place of its own order
     /// that is still free.
-    pub(crate) fn new(members: &[Member]) -> Self {
+    pub(crate) fn new(members: &[Member], hashes: &[u64]) -> Self {
         let size = if members.len() <= MANY {
             SMALL_SIZE
         } else {
             LARGE_SIZE
         };
         let mut places = vec![NOBODY; size];
-        let mut order: Vec<(usize, usize)> = members
-            .iter()
-            .map(|member| {
-                let hash = member.state.name_hash();
-                (below(hash, size), 1 + below(mix(hash ^ 1), size - 1))
-            })
-            .collect();
-        let heaviest = members
-            .iter()
-            .map(|member| member.whole_weight)
-            .fold(1.0, f32::max);
+        let order = |&hash: &u64| (below(hash, size), 1 + below(mix(hash ^ 1), size - 1));
+        let mut order: Vec<(usize, usize)> = hashes.iter().map(order).collect();
+        let heaviest = members.iter().map(Member::whole_weight).fold(1.0, f32::max);
         let mut credit = vec![0.0_f32; members.len()];
         let mut left = size;
         while left > 0 {
@@ -176,7 +169,7 @@ impl Table {
                 else {
                     continue;
                 };
-                *owed += member.whole_weight / heaviest;
+                *owed += member.whole_weight() / heaviest;
                 if *owed >= 1.0 && left > 0 {
                     *owed -= 1.0;
                     left -= 1;

@@ -13,9 +13,7 @@ pub(super) fn cost(pool: &Pool<'_>) -> Option<usize> {
 pub(super) fn usage(pool: &Pool<'_>) -> Option<usize> {
     let now = pool.now();
     // Of targets that have used next to nothing, none has noticeably more room.
-    choose(pool, 0.01, |member| {
-        member.state.load.usage(now) / member.budget
-    })
+    choose(pool, 0.01, |member| member.state.load.usage(now))
 }
 
 fn choose(pool: &Pool<'_>, slack: f32, figure: impl Fn(&Member) -> f32) -> Option<usize> {

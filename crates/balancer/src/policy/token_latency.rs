@@ -17,22 +17,11 @@
 //! first by a few per cent, while a target that is five times slower is so for each of its answers.
 
 use super::Pool;
-use crate::tier::Member;
+use crate::load::token_cost;
 
 #[inline(never)]
 pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
-    let usual_spt = pool.usual_spt();
-    pool.lowest(|member, demand| score(usual_spt, member, demand))
+    let usual = token_cost(pool.usual_spt());
+    // All but the requests and the weight is reckoned when a request ends.
+    pool.lowest(|member, demand| demand * member.state.load.cost(usual) * member.inverse_weight)
 }
-
-#[inline]
-fn score(usual_spt: f32, member: &Member, demand: f32) -> f32 {
-    let load = &member.state.load;
-    let (spt, success) = load.pace();
-    let spt = if spt > 0.0 { spt } else { usual_spt };
-    let worth = load.room() * success.max(LEAST_SUCCESS);
-    demand * (spt * spt.sqrt()) * member.inverse_weight / worth
-}
-
-/// A target that only failed lately still counts for this much, so that it is tried now and then.
-const LEAST_SUCCESS: f32 = 0.02;

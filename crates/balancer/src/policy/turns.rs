@@ -3,8 +3,9 @@
 //! Both walk a cycle made beforehand ([`crate::schedule`]); for `round-robin` all weights are one.
 //! Laws: over a cycle each target is picked exactly as often as it weighs; at any time each is
 //! within one pick of its due; of `n` equal targets any `n` picks in a row are different. So it is
-//! for one thread, and for several that do not pick in the same few nanoseconds; those that do take
-//! turns by the block, and then each target is within one pick, and two for each thread, of its due.
+//! for one thread, and for several that do not pick in the same few nanoseconds; those that do walk
+//! the cycle each on its own, and then each target is within one pick, and two for each of up to
+//! eight lanes of threads and for one more, of its due.
 
 use super::Pool;
 use crate::schedule::Rotation;
@@ -14,24 +15,7 @@ pub(super) fn choose(pool: &Pool<'_>) -> Option<usize> {
     let Some(rotation) = &pool.tier.rotation else {
         return pool.first_open();
     };
-    if let Some(place) = rotation.take_own() {
-        return at(pool, rotation, place);
-    }
-    // A thread that looks before it takes notices if another takes turns at the same time.
-    let turn = rotation.look();
-    let target = rotation.at(turn.place);
-    match rotation.take(turn) {
-        Ok(()) => match target {
-            Some(target) if pool.is_open(target) => Some(target),
-            Some(_) | None => next_open(pool, rotation, turn.place),
-        },
-        Err(place) => at(pool, rotation, place),
-    }
-}
-
-/// The target whose turn is at `place`, or whoever comes next.
-#[inline(never)]
-fn at(pool: &Pool<'_>, rotation: &Rotation, place: usize) -> Option<usize> {
+    let place = rotation.take(pool.way);
     match rotation.at(place) {
         Some(target) if pool.is_open(target) => Some(target),
         Some(_) | None => next_open(pool, rotation, place),

@@ -3,10 +3,10 @@
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use ai_gateway_balancer::{Algorithm, Balancer, OnExhausted, Target};
+use ai_gateway_balancer::{Algorithm, Balancer, Lease, OnExhausted, Plan, State, Target};
 
 const THREADS: usize = 4;
-const PICKS: u32 = 30_000;
+const PICKS: usize = 30_000;
 const PLACES: u32 = 2;
 
 /// Picks from a target with few places, each thread as fast as it can; gives back how often one
@@ -57,3 +57,97 @@ fn a_bound_holds_and_every_place_comes_back_however_many_come_at_once() {
         .sum();
     assert!(refused > 0, "there was no crowd");
 }
+
+/// Has `threads` threads pick by turns at the same time until they use gates of their own, and keeps
+/// the last leases of each.
+fn pick_by_turns(
+    balancer: &Balancer<()>,
+    threads: usize,
+    picks: usize,
+    kept: usize,
+) -> Vec<Lease<()>> {
+    let gate = Barrier::new(threads);
+    let thread = || {
+        gate.wait();
+        let pick = || balancer.pick().expect("all serve");
+        (0..picks - kept).for_each(|_| drop(pick()));
+        (0..kept).map(|_| pick()).collect::<Vec<_>>()
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(thread)).collect();
+        let leases = threads
+            .into_iter()
+            .map(|thread| thread.join().expect("it does not panic"));
+        leases.flatten().collect()
+    })
+}
+
+fn by_turns(weights: &[u32]) -> Balancer<()> {
+    let builder = Balancer::builder("crowd").algorithm(Algorithm::Weighted);
+    let targets = weights.iter().enumerate();
+    let targets = targets.map(|(n, &weight)| Target::new(format!("t{n}"), ()).weight(weight));
+    builder.targets(targets).build().expect("the plan is sound")
+}
+
+#[test]
+fn threads_that_meet_stay_within_a_few_turns_of_the_ideal() {
+    let weights = [70, 30, 1, 7];
+    let balancer = by_turns(&weights);
+    let leases = pick_by_turns(&balancer, THREADS, PICKS, 5);
+    let all = f64::from(PICKS_OF_ALL);
+    for (view, weight) in balancer.snapshot().iter().zip(weights) {
+        let held = leases
+            .iter()
+            .filter(|lease| lease.target_id() == &*view.id)
+            .count();
+        assert_eq!(view.in_flight as usize, held, "of {}", view.id);
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "so many picks fit a float exactly"
+        )]
+        let off = view.picks as f64 - all * f64::from(weight) / 108.0;
+        // One turn for those that did not meet, two for each thread on its own and for those
+        // without a desk.
+        assert!(off.abs() < 11.0, "{} is off by {off}", view.id);
+    }
+    drop(leases);
+    assert!(balancer.snapshot().iter().all(|view| view.in_flight == 0));
+}
+
+#[test]
+fn requests_of_threads_that_met_are_counted_whatever_comes_after() {
+    let balancer = by_turns(&[1, 1]);
+    let mut leases = pick_by_turns(&balancer, THREADS, PICKS, 8);
+    leases.sort_by(|one, two| one.target_id().cmp(two.target_id()));
+    let first = leases
+        .iter()
+        .filter(|lease| lease.target_id() == "t0")
+        .count();
+    assert!((12..=20).contains(&first), "{first}");
+    // Now their number counts: t0 has as many as it may, and t1 as many more as it had fewer.
+    let targets = ["t0", "t1"].map(|name| Target::new(name, ()));
+    let plan = Plan::new()
+        .algorithm(Algorithm::LeastConnections)
+        .on_exhausted(OnExhausted::FailClosed);
+    let [bound, unbound] = targets;
+    let most = u32::try_from(first).expect("a few");
+    balancer
+        .update(plan.target(bound.max_in_flight(most)).target(unbound))
+        .expect("it is sound");
+    let more: Vec<_> = (0..9)
+        .map(|_| balancer.pick().expect("t1 has room"))
+        .collect();
+    assert!(more.iter().all(|lease| lease.target_id() == "t1"));
+    // And a drain waits for each of them.
+    balancer.drain("t0", None);
+    let rest = leases.split_off(first);
+    let last = leases.pop();
+    drop(leases);
+    assert_eq!(balancer.snapshot()[0].state(), State::Draining);
+    drop(last);
+    assert_eq!(balancer.snapshot()[0].state(), State::Disabled);
+    drop((rest, more));
+    assert_eq!(balancer.snapshot()[1].in_flight, 0);
+}
+
+const PICKS_OF_ALL: u32 = 120_000;

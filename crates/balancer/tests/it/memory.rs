@@ -80,16 +80,16 @@ fn bytes_each(algorithm: &Algorithm, models: &[&str]) -> u64 {
 }
 
 #[test]
-fn a_target_takes_about_a_kilobyte_at_most() {
+fn a_target_takes_400_bytes_at_most() {
     let plain = bytes_each(&Algorithm::LeastConnections, &[]);
     let listed = bytes_each(&Algorithm::LeastConnections, &MODELS);
     let turns = bytes_each(&Algorithm::Weighted, &[]);
-    assert!(plain <= 800, "{plain} bytes");
+    assert!(plain <= 400, "{plain} bytes");
     assert!(
-        listed <= 900,
+        listed <= 470,
         "{listed} bytes with two models, {plain} without"
     );
-    assert!(turns <= 1000, "{turns} bytes by turns of mean weight 50");
+    assert!(turns <= 600, "{turns} bytes by turns of mean weight 50");
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl Past {
     pub(super) const fn events(&self) -> &Events {
         const NONE: &Events = &Events::NONE;
         match &self.0 {
-            Some(events) => &**events,
+            Some(events) => events,
             None => NONE,
         }
     }
