@@ -30,7 +30,13 @@ pub(super) fn packages_under(row: &Row) -> BTreeSet<&'static str> {
 const PACKAGES: &[(&str, &[&str])] = &[
     (
         BALANCER,
-        &["arc-swap", "crossbeam-utils", "fastrand", "rustversion"],
+        &[
+            "arc-swap",
+            "crossbeam-utils",
+            "fastrand",
+            "rustversion",
+            "try-lock",
+        ],
     ),
     (
         MODEL,
