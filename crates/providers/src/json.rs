@@ -12,7 +12,7 @@ mod writer;
 
 pub(crate) use object::{Body, FieldName, Object, items, objects, parse_raw};
 pub(crate) use scan::{Slices, fields};
-pub(crate) use shape::Shape;
+pub(crate) use shape::{Hole, Shape};
 pub(crate) use text::Text;
 pub(crate) use writer::Writer;
 

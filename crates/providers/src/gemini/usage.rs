@@ -1,19 +1,59 @@
 //! Usage as Google counts it: thoughts stand beside the candidates, and what tools add beside the
 //! prompt.
 
-use crate::json::{Object, Writer};
+use crate::json::{Object, Writer, fields};
 use crate::usage::Usage;
 
 pub(crate) fn read_usage(usage: &Object<'_>) -> Usage {
-    let count = |name| usage.number(name).unwrap_or(0);
-    let reasoning = count("thoughtsTokenCount");
-    Usage {
-        input: count("promptTokenCount").saturating_add(count("toolUsePromptTokenCount")),
-        output: count("candidatesTokenCount").saturating_add(reasoning),
-        cached_read: count("cachedContentTokenCount"),
-        cache_write: 0,
-        reasoning,
-        complete: usage.number("promptTokenCount").is_some(),
+    let mut counts = Counts::default();
+    for (name, raw) in usage.iter() {
+        counts.take(name, raw.get());
+    }
+    counts.usage()
+}
+
+/// The same of an object as it is written, which is not built.
+pub(super) fn read_written_usage(usage: &str) -> Usage {
+    let mut counts = Counts::default();
+    fields(usage, |name, value| counts.take(name, value));
+    counts.usage()
+}
+
+#[derive(Default)]
+struct Counts {
+    prompt: Option<u64>,
+    tools: Option<u64>,
+    candidates: Option<u64>,
+    thoughts: Option<u64>,
+    cached: Option<u64>,
+}
+
+impl Counts {
+    fn take(&mut self, name: &str, value: &str) {
+        let count = match name {
+            "promptTokenCount" => &mut self.prompt,
+            "toolUsePromptTokenCount" => &mut self.tools,
+            "candidatesTokenCount" => &mut self.candidates,
+            "thoughtsTokenCount" => &mut self.thoughts,
+            "cachedContentTokenCount" => &mut self.cached,
+            _ => return,
+        };
+        *count = value.parse().ok();
+    }
+
+    fn usage(&self) -> Usage {
+        let reasoning = self.thoughts.unwrap_or(0);
+        Usage {
+            input: self
+                .prompt
+                .unwrap_or(0)
+                .saturating_add(self.tools.unwrap_or(0)),
+            output: self.candidates.unwrap_or(0).saturating_add(reasoning),
+            cached_read: self.cached.unwrap_or(0),
+            cache_write: 0,
+            reasoning,
+            complete: self.prompt.is_some(),
+        }
     }
 }
 

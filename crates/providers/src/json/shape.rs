@@ -1,46 +1,63 @@
-//! Events that differ from the one before in a string or two.
+//! Events that differ from the one before in a string or a number or two.
 
 use crate::json::place;
+use crate::json::scan::leading_object;
 
-/// The text around the strings in which neighbouring events of a stream differ.
+/// The text around the values in which neighbouring events of a stream differ.
 ///
 /// A provider writes one event like the other, but for the token. An event that has the same text
-/// around a plain string as one that was parsed needs no parsing: it is as well-formed, and means
-/// the same.
+/// around values of the same kind as one that was parsed needs no parsing: it is as well-formed, and
+/// means the same.
 #[derive(Debug, Default)]
 pub(crate) struct Shape {
-    head: String,
-    /// Between the token and the padding that some put behind it against eavesdroppers who count
-    /// bytes.
-    between: Option<String>,
-    tail: String,
+    /// What stands before, between and behind the values, one after the other.
+    text: String,
+    /// Where the text before each value ends, and what the value is.
+    holes: Vec<(usize, Hole)>,
     is_known: bool,
 }
 
+/// A value in which events differ.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Hole {
+    /// The string that is wanted.
+    Token,
+    /// A string of no meaning, which some put there against eavesdroppers who count bytes.
+    Padding,
+    /// A number that counts events.
+    Count,
+    /// An object with the counts so far.
+    Counts,
+}
+
+/// What an event of a known shape brings.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Known<'e> {
+    /// The token's literal, quotes included.
+    pub(crate) token: &'e str,
+    /// The counts so far, as written; empty where the shape has none.
+    pub(crate) counts: &'e str,
+}
+
 impl Shape {
-    /// Learns from an event that was parsed, given the literals in it, quotes included.
-    pub(crate) fn learn(&mut self, event: &str, token: &str, padding: Option<&str>) {
-        let places = (
-            place(event, token),
-            padding.map(|padding| place(event, padding)),
-        );
-        self.is_known = false;
-        let (end, between) = match &places {
-            (token, Some(padding)) if padding.start >= token.end => {
-                (padding.end, event.get(token.end..padding.start))
-            }
-            (_, Some(_)) => return,
-            (token, None) => (token.end, None),
-        };
-        if let (Some(head), Some(tail)) = (event.get(..places.0.start), event.get(end..)) {
-            set(&mut self.head, head);
-            set(&mut self.tail, tail);
-            match (&mut self.between, between) {
-                (Some(known), Some(between)) => set(known, between),
-                (known, between) => *known = between.map(str::to_owned),
-            }
-            self.is_known = true;
+    /// Learns from an event that was parsed, given the values in it, as written.
+    pub(crate) fn learn<const N: usize>(&mut self, event: &str, values: [(Hole, Option<&str>); N]) {
+        self.forget();
+        self.text.clear();
+        self.holes.clear();
+        let mut places = values.map(|(hole, value)| value.map(|value| (place(event, value), hole)));
+        places.sort_unstable_by_key(|value| value.as_ref().map(|(place, _)| place.start));
+        let mut from = 0;
+        for (place, hole) in places.into_iter().flatten() {
+            let Some(before) = event.get(from..place.start) else {
+                return;
+            };
+            self.text.push_str(before);
+            self.holes.push((self.text.len(), hole));
+            from = place.end;
         }
+        self.text.push_str(event.get(from..).unwrap_or_default());
+        self.is_known = true;
     }
 
     /// Forgets, when an event of another kind has come that may change what events mean.
@@ -48,30 +65,35 @@ impl Shape {
         self.is_known = false;
     }
 
-    /// Returns the token's literal, quotes included, of an event of the shape learnt. `None` says
-    /// nothing about the event.
-    pub(crate) fn token<'e>(&self, event: &'e str) -> Option<&'e str> {
+    /// Reads an event of the shape learnt. `None` says nothing about the event.
+    pub(crate) fn read<'e>(&self, event: &'e str) -> Option<Known<'e>> {
         if !self.is_known {
             return None;
         }
-        let rest = event.strip_prefix(self.head.as_str())?;
-        let rest = rest.strip_suffix(self.tail.as_str())?;
-        let token = match &self.between {
-            None => rest,
-            Some(between) => {
-                let (token, tail) = rest.split_at(plain_string(rest)?);
-                let padding = tail.strip_prefix(between.as_str())?;
-                (plain_string(padding)? == padding.len()).then_some(())?;
-                token
-            }
+        let mut known = Known {
+            token: "",
+            counts: "",
         };
-        (plain_string(token)? == token.len()).then_some(token)
+        let mut rest = event;
+        let mut from = 0;
+        for &(end, hole) in &self.holes {
+            rest = rest.strip_prefix(self.text.get(from..end)?)?;
+            from = end;
+            let length = match hole {
+                Hole::Token | Hole::Padding => plain_string(rest)?,
+                Hole::Count => plain_number(rest)?,
+                Hole::Counts => leading_object(rest, |_, _| {})?,
+            };
+            let value = rest.get(..length)?;
+            rest = rest.get(length..)?;
+            match hole {
+                Hole::Token => known.token = value,
+                Hole::Counts => known.counts = value,
+                Hole::Padding | Hole::Count => {}
+            }
+        }
+        (self.text.get(from..) == Some(rest)).then_some(known)
     }
-}
-
-fn set(known: &mut String, text: &str) {
-    known.clear();
-    known.push_str(text);
 }
 
 /// Returns the length of the string literal that `text` begins with, when it needs no escapes.
@@ -83,24 +105,38 @@ fn plain_string(text: &str) -> Option<usize> {
     (inner.get(end) == Some(&b'"')).then_some(end + 2)
 }
 
+/// Returns the length of the whole number that `text` begins with.
+fn plain_number(text: &str) -> Option<usize> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let has_zeros = digits > 1 && text.starts_with('0');
+    (digits > 0 && !has_zeros).then_some(digits)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Shape;
+    use super::{Hole, Known, Shape};
+
+    fn find<'e>(event: &'e str, part: &str) -> &'e str {
+        let at = event.find(part).unwrap();
+        event.get(at..at + part.len()).unwrap()
+    }
 
     fn shape(event: &str, token: &str, padding: Option<&str>) -> Shape {
-        let find = |part: &str| {
-            let at = event.find(part).unwrap();
-            event.get(at..at + part.len()).unwrap()
-        };
         let mut shape = Shape::default();
-        shape.learn(event, find(token), padding.map(find));
+        let padding = padding.map(|padding| find(event, padding));
+        let token = Some(find(event, token));
+        shape.learn(event, [(Hole::Token, token), (Hole::Padding, padding)]);
         shape
+    }
+
+    fn token<'e>(shape: &Shape, event: &'e str) -> Option<&'e str> {
+        shape.read(event).map(|known| known.token)
     }
 
     #[test]
     fn an_event_that_differs_in_its_token_is_known() {
         let shape = shape(r#"{"id":1,"t":"ab","x":null}"#, r#""ab""#, None);
-        let token = |event| shape.token(event);
+        let token = |event| token(&shape, event);
         assert_eq!(token(r#"{"id":1,"t":"é c","x":null}"#), Some("\"é c\""));
         assert_eq!(token(r#"{"id":1,"t":"","x":null}"#), Some("\"\""));
     }
@@ -117,19 +153,52 @@ mod tests {
             r#"{"id":1,"t":7,"x":null}"#,
             "{\"id\":1,\"t\":\"a\n\",\"x\":null}",
             r#"{"id":1,"t":","x":null}"#,
+            r#"{"id":1,"t":"a","x":null} "#,
             "",
         ] {
-            assert_eq!(shape.token(event), None, "{event}");
+            assert_eq!(token(&shape, event), None, "{event}");
         }
-        assert_eq!(Shape::default().token(""), None);
+        assert_eq!(Shape::default().read(""), None);
     }
 
     #[test]
     fn padding_may_differ_too() {
         let shape = shape(r#"{"t":"ab","p":"xyz"}"#, r#""ab""#, Some(r#""xyz""#));
-        assert_eq!(shape.token(r#"{"t":"c","p":"z"}"#), Some("\"c\""));
-        assert_eq!(shape.token(r#"{"t":"c","p":"z","q":"r"}"#), None);
-        assert_eq!(shape.token(r#"{"t":"c","p":z}"#), None);
-        assert_eq!(shape.token(r#"{"t":"c","q":"z"}"#), None);
+        let token = |event| token(&shape, event);
+        assert_eq!(token(r#"{"t":"c","p":"z"}"#), Some("\"c\""));
+        assert_eq!(token(r#"{"t":"c","p":"z","q":"r"}"#), None);
+        assert_eq!(token(r#"{"t":"c","p":z}"#), None);
+        assert_eq!(token(r#"{"t":"c","q":"z"}"#), None);
+    }
+
+    #[test]
+    fn numbers_and_counts_may_differ_and_must_be_whole() {
+        let event = r#"{"n":7,"t":"ab","u":{"c":1},"e":0}"#;
+        let mut shape = Shape::default();
+        // In any order.
+        shape.learn(
+            event,
+            [
+                (Hole::Counts, Some(find(event, r#"{"c":1}"#))),
+                (Hole::Token, Some(find(event, r#""ab""#))),
+                (Hole::Count, Some(find(event, "7"))),
+            ],
+        );
+        let known = Known {
+            token: "\"x\"",
+            counts: r#"{"c":[2,{}], "d":"}"}"#,
+        };
+        let event = r#"{"n":10,"t":"x","u":{"c":[2,{}], "d":"}"},"e":0}"#;
+        assert_eq!(shape.read(event), Some(known));
+        for event in [
+            r#"{"n":010,"t":"x","u":{"c":2},"e":0}"#,
+            r#"{"n":,"t":"x","u":{"c":2},"e":0}"#,
+            r#"{"n":1.5,"t":"x","u":{"c":2},"e":0}"#,
+            r#"{"n":1,"t":"x","u":{"c":2,},"e":0}"#,
+            r#"{"n":1,"t":"x","u":{"c":2},"f":1},"e":0}"#,
+            r#"{"n":1,"t":"x","u":7,"e":0}"#,
+        ] {
+            assert_eq!(shape.read(event), None, "{event}");
+        }
     }
 }

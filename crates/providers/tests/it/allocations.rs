@@ -3,7 +3,7 @@
 use ai_gateway_providers::StreamRelay;
 use bytes::Bytes;
 
-use crate::setup::{ANTHROPIC, OPENAI, Side};
+use crate::setup::{SIDES, Side};
 
 const EVENTS: usize = 200;
 
@@ -11,6 +11,12 @@ fn events(side: Side) -> Bytes {
     let event = |at: usize| match side.name {
         "openai" => format!(
             "data: {{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"gpt-4o\",\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\" t{at}\"}},\"logprobs\":null,\"finish_reason\":null}}]}}\n\n"
+        ),
+        "gemini" => format!(
+            "data: {{\"candidates\": [{{\"content\": {{\"parts\": [{{\"text\": \" t{at}\"}}],\"role\": \"model\"}},\"index\": 0}}],\"usageMetadata\": {{\"promptTokenCount\": 9,\"candidatesTokenCount\": {at},\"promptTokensDetails\": [{{\"modality\": \"TEXT\",\"tokenCount\": 9}}]}},\"modelVersion\": \"g\"}}\r\n\r\n"
+        ),
+        "responses" => format!(
+            "event: response.output_text.delta\ndata: {{\"type\":\"response.output_text.delta\",\"sequence_number\":{at},\"item_id\":\"m1\",\"output_index\":0,\"content_index\":0,\"delta\":\" t{at}\",\"logprobs\":[],\"obfuscation\":\"o{at}\"}}\n\n"
         ),
         _ => format!(
             "event: content_block_delta\ndata: {{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\" t{at}\"}}}}\n\n"
@@ -30,15 +36,18 @@ fn allocations(mut relay: StreamRelay, mut stream: Bytes, begin: usize) -> u64 {
     let seen = out.len();
     let taken = allocation_counter::measure(|| relay.push(stream, &mut out).unwrap());
     assert!(out.len() - seen == EVENTS - 1, "{}", out.len());
+    assert_eq!(relay.output_events(), EVENTS as u64);
+    assert!([0, EVENTS as u64 - 1].contains(&relay.usage().output));
     taken.count_total
 }
 
 #[test]
 fn an_event_that_passes_through_allocates_nothing() {
-    for side in [OPENAI, ANTHROPIC] {
+    for side in SIDES {
         let stream = events(side);
         // An event that the connection cuts is put together, which takes memory.
-        let begin = stream.windows(2).position(|end| end == b"\n\n").unwrap() + 2;
+        let ends = |end: &[u8]| end.ends_with(b"\n\n") || end.ends_with(b"\n\r\n");
+        let begin = (0..stream.len()).find(|at| ends(&stream[..*at])).unwrap();
         let relay = side.exchange(side, true).stream();
         assert_eq!(allocations(relay, stream, begin), 0, "{}", side.name);
     }

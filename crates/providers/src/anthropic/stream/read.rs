@@ -7,7 +7,7 @@ use crate::anthropic::citation::read_citation;
 use crate::anthropic::stop_of;
 use crate::anthropic::usage::update;
 use crate::error::ErrorBody;
-use crate::json::{Object, Shape, Text};
+use crate::json::{Hole, Object, Shape, Text};
 use crate::neutral::Event;
 use crate::relay::Shown;
 use crate::usage::Usage;
@@ -93,8 +93,8 @@ impl Reader {
     /// Reads one event's data; `None` when it is malformed.
     pub(crate) fn read(&mut self, data: &str, emit: &mut dyn FnMut(Event<'_>)) -> Option<Shown> {
         let data = data.trim();
-        if let Some(token) = self.shape.token(data) {
-            if let Some(text) = Text::of_literal(token) {
+        if let Some(known) = self.shape.read(data) {
+            if let Some(text) = Text::of_literal(known.token) {
                 emit(Event::Text(text));
             }
             return Some(Shown::Anything);
@@ -108,7 +108,7 @@ impl Reader {
             "\"content_block_delta\"" => {
                 let delta = event.delta?;
                 if let Some(token) = self.read_delta(event.index, &delta, emit) {
-                    self.shape.learn(data, token, None);
+                    self.shape.learn(data, [(Hole::Token, Some(token))]);
                 }
             }
             "\"content_block_start\"" => {

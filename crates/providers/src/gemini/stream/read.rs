@@ -1,11 +1,13 @@
 //! From Google's dialect.
 
+use serde_json::value::RawValue;
+
 use crate::error::ErrorBody;
 use crate::exchange::Exchange;
 use crate::gemini::grounding::read_grounding;
 use crate::gemini::response::read_part;
-use crate::gemini::{read_usage, stop_of};
-use crate::json::{Object, Text, objects};
+use crate::gemini::{read_usage, read_written_usage, stop_of};
+use crate::json::{Hole, Object, Shape, Text, objects};
 use crate::neutral::{Content, Event, Input, Logprobs, Stop};
 use crate::relay::Shown;
 use crate::usage::Usage;
@@ -18,6 +20,7 @@ pub(crate) struct Reader {
     /// Whether a part came that no other dialect has.
     has_hidden_part: bool,
     id: String,
+    shape: Shape,
 }
 
 impl Reader {
@@ -27,6 +30,7 @@ impl Reader {
             is_finished: false,
             has_hidden_part: false,
             id: exchange.fallback_id.clone(),
+            shape: Shape::default(),
         }
     }
 
@@ -43,6 +47,16 @@ impl Reader {
     /// Reads one event's data; `None` when it is malformed.
     pub(crate) fn read(&mut self, data: &str, emit: &mut dyn FnMut(Event<'_>)) -> Option<Shown> {
         let data = data.trim();
+        if let Some(known) = self.shape.read(data) {
+            if let Some(text) = Text::of_literal(known.token) {
+                emit(Event::Text(text));
+            }
+            if !known.counts.is_empty() {
+                self.usage(read_written_usage(known.counts), emit);
+            }
+            return Some(Shown::Anything);
+        }
+        self.shape.forget();
         if !data.starts_with('{') {
             emit(Event::Error(ErrorBody::read(data.as_bytes())?));
             return Some(Shown::Anything);
@@ -59,8 +73,12 @@ impl Reader {
         });
         match chunk.get("candidates") {
             Some(candidates) => {
-                if let Some(candidate) = objects(candidates)?.into_iter().next() {
-                    self.read_candidate(&candidate, emit);
+                if let Some(candidate) = objects(candidates)?.into_iter().next()
+                    && let Some(token) = self.read_candidate(&candidate, emit)
+                {
+                    let counts = chunk.get("usageMetadata").map(RawValue::get);
+                    let values = [(Hole::Token, Some(token)), (Hole::Counts, counts)];
+                    self.shape.learn(data, values);
                 }
             }
             None => {
@@ -71,16 +89,23 @@ impl Reader {
             }
         }
         if let Some(usage) = chunk.object("usageMetadata") {
-            // Every event counts anew; those of the last stand.
-            emit(Event::Usage(Usage {
-                complete: self.is_finished,
-                ..read_usage(&usage)
-            }));
+            self.usage(read_usage(&usage), emit);
         }
         Some(Shown::Anything)
     }
 
-    fn read_candidate(&mut self, candidate: &Object<'_>, emit: &mut dyn FnMut(Event<'_>)) {
+    /// Every event counts anew; the counts of the last stand.
+    fn usage(&self, usage: Usage, emit: &mut dyn FnMut(Event<'_>)) {
+        let complete = self.is_finished;
+        emit(Event::Usage(Usage { complete, ..usage }));
+    }
+
+    /// Reads what a candidate brings; returns the literal of its text when that is all.
+    fn read_candidate<'a>(
+        &mut self,
+        candidate: &Object<'a>,
+        emit: &mut dyn FnMut(Event<'_>),
+    ) -> Option<&'a str> {
         let parts = candidate
             .object("content")
             .and_then(|content| content.get("parts"))
@@ -127,6 +152,7 @@ impl Reader {
             };
             self.finish(stop, emit);
         }
+        text_alone(candidate, &parts)
     }
 
     fn finish(&mut self, stop: Stop, emit: &mut dyn FnMut(Event<'_>)) {
@@ -135,5 +161,19 @@ impl Reader {
             stop,
             sequence: None,
         });
+    }
+}
+
+/// The literal of a candidate's text, when it brings a piece of that and nothing else.
+fn text_alone<'a>(candidate: &Object<'a>, parts: &[Object<'a>]) -> Option<&'a str> {
+    let is_plain =
+        |(name, _): (&str, &RawValue)| matches!(name, "content" | "index" | "safetyRatings");
+    let [part] = parts else { return None };
+    let mut fields = part.iter();
+    match (fields.next(), fields.next()) {
+        (Some(("text", raw)), None) if candidate.iter().all(is_plain) => {
+            Text::of(raw).map(|_| raw.get())
+        }
+        _ => None,
     }
 }

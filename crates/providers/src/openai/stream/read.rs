@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use crate::error::ErrorBody;
 use crate::exchange::Exchange;
-use crate::json::{Object, Shape, Text};
+use crate::json::{Hole, Object, Shape, Text};
 use crate::neutral::{Event, Logprobs, Stop};
 use crate::openai::annotation::{Form, read_annotations};
 use crate::openai::response::read_logprobs;
@@ -137,8 +137,8 @@ impl Reader {
     /// Reads one event's data; `None` when it is malformed.
     pub(crate) fn read(&mut self, data: &str, emit: &mut dyn FnMut(Event<'_>)) -> Option<Shown> {
         let data = data.trim();
-        if let Some(token) = self.shape.token(data) {
-            if let Some(text) = Text::of_literal(token) {
+        if let Some(known) = self.shape.read(data) {
+            if let Some(text) = Text::of_literal(known.token) {
                 emit(Event::Text(text));
             }
             return Some(Shown::Anything);
@@ -198,8 +198,12 @@ impl Reader {
             && let Some(delta) = &choice.delta
             && let Some(token) = text(delta.content)
         {
-            self.shape
-                .learn(data, token.literal(), padding.map(RawValue::get));
+            let padding = padding.map(RawValue::get);
+            let values = [
+                (Hole::Token, Some(token.literal())),
+                (Hole::Padding, padding),
+            ];
+            self.shape.learn(data, values);
         }
     }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::error::ErrorBody;
-use crate::json::{Object, Text};
+use crate::json::{Hole, Object, Shape, Text};
 use crate::neutral::{Citation, Event, Logprobs, Stop};
 use crate::openai::annotation::{Form, read_annotation};
 use crate::relay::Shown;
@@ -17,18 +17,23 @@ pub(crate) struct Reader {
     /// The provider's index of each call, in the order of the calls.
     calls: Vec<u64>,
     has_refusal: bool,
+    shape: Shape,
 }
 
 #[derive(Deserialize)]
 struct Wire<'a> {
     #[serde(borrow, rename = "type")]
     kind: &'a RawValue,
+    #[serde(borrow, default)]
+    sequence_number: Option<&'a RawValue>,
     #[serde(default)]
     output_index: u64,
     #[serde(borrow, default)]
     delta: Option<&'a RawValue>,
     #[serde(borrow, default)]
     logprobs: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    obfuscation: Option<&'a RawValue>,
     #[serde(borrow, default)]
     annotation: Option<&'a RawValue>,
     #[serde(borrow, default)]
@@ -38,6 +43,15 @@ struct Wire<'a> {
 }
 
 impl<'a> Wire<'a> {
+    /// What a piece of text differs in from the next.
+    fn values(&self) -> [(Hole, Option<&'a str>); 3] {
+        [
+            (Hole::Count, self.sequence_number.map(RawValue::get)),
+            (Hole::Token, self.delta.map(RawValue::get)),
+            (Hole::Padding, self.obfuscation.map(RawValue::get)),
+        ]
+    }
+
     /// A piece of text, and how likely its tokens were where that is said.
     fn text(&self) -> Option<Event<'a>> {
         let text = self.delta.and_then(Text::of)?;
@@ -57,6 +71,13 @@ impl Reader {
     /// Reads one event's data; `None` when it is malformed.
     pub(crate) fn read(&mut self, data: &str, emit: &mut dyn FnMut(Event<'_>)) -> Option<Shown> {
         let data = data.trim();
+        if let Some(known) = self.shape.read(data) {
+            if let Some(text) = Text::of_literal(known.token) {
+                emit(Event::Text(text));
+            }
+            return Some(Shown::Anything);
+        }
+        self.shape.forget();
         // Some end the stream as chat completions do; the answer is whole without it.
         if data == "[DONE]" {
             return Some(Shown::Anything);
@@ -64,7 +85,16 @@ impl Reader {
         if !data.starts_with('{') {
             return None;
         }
-        let event: Wire<'_> = serde_json::from_str(data).ok()?;
+        self.take(data, &serde_json::from_str(data).ok()?, emit)?;
+        Some(Shown::Anything)
+    }
+
+    fn take(
+        &mut self,
+        data: &str,
+        event: &Wire<'_>,
+        emit: &mut dyn FnMut(Event<'_>),
+    ) -> Option<()> {
         let delta = || event.delta.and_then(Text::of);
         match event.kind.get().trim_matches('"') {
             "response.created" | "response.in_progress" => {
@@ -74,7 +104,13 @@ impl Reader {
                     model: response.text("model"),
                 });
             }
-            "response.output_text.delta" => emit(event.text()?),
+            "response.output_text.delta" => {
+                let text = event.text()?;
+                if let Event::Text(_) = text {
+                    self.shape.learn(data, event.values());
+                }
+                emit(text);
+            }
             "response.content_part.added" => emit(Event::TextPart),
             "response.output_text.annotation.added" => {
                 if let Some(citation) = event.citation() {
@@ -111,7 +147,7 @@ impl Reader {
             "error" => emit(Event::Error(ErrorBody::read(data.as_bytes())?)),
             _ => {}
         }
-        Some(Shown::Anything)
+        Some(())
     }
 
     fn slot(&self, index: u64) -> Option<usize> {
