@@ -1,8 +1,8 @@
 //! The packages that a pure crate may be built on.
 //!
-//! None of them opens a socket or starts a task by itself. `getrandom` is there for `uuid`, whose
-//! random constructors no pure crate calls, `libc` for `cpufeatures` and `getrandom`, and `jiff` and
-//! `httpdate` for reading points in time, never the present one.
+//! None of them opens a socket or starts a task by itself. `getrandom`, `rand` and `chacha20` are
+//! there for `uuid`, whose random constructors no pure crate calls, `libc` for `cpufeatures` and
+//! `getrandom`, and `jiff` and `httpdate` for reading points in time, never the present one.
 
 use std::collections::BTreeSet;
 
@@ -44,6 +44,7 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "aho-corasick",
             "block-buffer",
             "cfg-if",
+            "chacha20",
             "cpufeatures",
             "crypto-common",
             "digest",
@@ -72,6 +73,8 @@ const PACKAGES: &[(&str, &[&str])] = &[
             "memchr",
             "percent-encoding",
             "potential_utf",
+            "rand",
+            "rand_core",
             "regex",
             "regex-automata",
             "regex-syntax",
