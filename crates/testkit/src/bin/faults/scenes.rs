@@ -2,6 +2,7 @@
 
 mod clients;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use ai_gateway_testkit::{Behaviour, Gateway, Provider, Received, Served, StandIn, is_harmed};
@@ -102,28 +103,25 @@ impl Stage<'_> {
 
     /// Asks once; answers who served it, whole.
     async fn ask(&self) -> Result<String> {
-        let heard = self.question.ask(self.gateway.proxy, self.name).await?;
-        let (end, text) = heard::read(self.question, &heard);
-        let outcome = (heard.status, end);
-        ensure!(outcome == (200, End::Whole), "{outcome:?}: {text}");
-        Ok(heard.header("x-gateway-target").to_owned())
+        ask(self.question, self.gateway.proxy, self.name).await
     }
 
-    /// Asks `count` times at once; answers who served each.
-    async fn ask_at_once(&self, count: usize) -> Result<Vec<String>> {
+    /// So many clients at once ask so many `times`; answers who served each request.
+    async fn ask_at_once(&self, clients: usize, times: usize) -> Result<Vec<String>> {
         let mut asking = JoinSet::new();
-        for _ in 0..count {
+        for _ in 0..clients {
             let (question, proxy) = (self.question, self.gateway.proxy);
             let name = self.name.to_owned();
             asking.spawn(async move {
-                let heard = question.ask(proxy, &name).await?;
-                let (end, text) = heard::read(question, &heard);
-                let outcome = (heard.status, end);
-                ensure!(outcome == (200, End::Whole), "{outcome:?}: {text}");
-                anyhow::Ok(heard.header("x-gateway-target").to_owned())
+                let mut served = Vec::new();
+                for _ in 0..times {
+                    served.push(ask(question, proxy, &name).await?);
+                }
+                anyhow::Ok(served)
             });
         }
-        asking.join_all().await.into_iter().collect()
+        let served: Result<Vec<_>> = asking.join_all().await.into_iter().collect();
+        Ok(served?.concat())
     }
 
     async fn half_slow(&self) -> Result<()> {
@@ -139,18 +137,14 @@ impl Stage<'_> {
         }
         let settings = json!({ "algorithm": "least-connections" });
         self.route(targets, &settings).await?;
-        let mut served = Vec::new();
-        for _ in 0..ROUNDS {
-            served.extend(self.ask_at_once(1).await?);
-            served.extend(self.ask_at_once(AT_ONCE).await?);
-        }
-        // By turns it would be half.
+        // Each client asks again once it was served: whoever is quick is asked more often.
+        let served = self.ask_at_once(AT_ONCE, TIMES).await?.len();
         let slow = all.iter().filter(|one| one.name().starts_with("slow"));
         let slow: usize = slow.map(|one| one.requests().len()).sum();
+        // By turns it would be half.
         ensure!(
-            slow * 2 <= served.len() + AT_ONCE,
-            "{slow} of {} went to the slow ones",
-            served.len()
+            slow * 4 <= served,
+            "{slow} of {served} went to the slow ones"
         );
         Ok(())
     }
@@ -168,7 +162,7 @@ impl Stage<'_> {
         // So late that all the others have been served by then.
         first.set_behaviour(late(SLOW));
         sleep(Duration::from_millis(900)).await;
-        let served = self.ask_at_once(AT_ONCE).await?;
+        let served = self.ask_at_once(AT_ONCE, 1).await?;
         let tried = first.requests().len() - 1;
         ensure!(tried == 1, "{tried} of {AT_ONCE} tried it");
         let by_first = served.iter().filter(|target| *target == "first").count();
@@ -252,6 +246,14 @@ impl Stage<'_> {
     }
 }
 
+async fn ask(question: Question, proxy: SocketAddr, name: &str) -> Result<String> {
+    let heard = question.ask(proxy, name).await?;
+    let (end, text) = heard::read(question, &heard);
+    let outcome = (heard.status, end);
+    ensure!(outcome == (200, End::Whole), "{outcome:?}: {text}");
+    Ok(heard.header("x-gateway-target").to_owned())
+}
+
 fn target(stand_in: &StandIn, priority: u32) -> Value {
     json!({ "name": stand_in.name(), "base_url": stand_in.url(), "priority": priority })
 }
@@ -268,6 +270,7 @@ const SLOW: Duration = Duration::from_millis(1500);
 const SOON: Duration = Duration::from_secs(10);
 /// Requests at once.
 const AT_ONCE: usize = 12;
-const ROUNDS: usize = 3;
+/// How often each of them asks.
+const TIMES: usize = 10;
 /// Answers after which it is known what is usual.
 const KNOWN: usize = 24;
