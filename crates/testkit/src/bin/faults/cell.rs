@@ -13,6 +13,7 @@ use crate::asking::{Form, Heard, Protocol, Question};
 use crate::heard::{self, End};
 use crate::row::{Blame, Expected, Row, Upset};
 use crate::rows::RAW_TEXT;
+use crate::scenes::Own;
 use crate::tls::Front;
 
 /// One cell of the table.
@@ -38,9 +39,9 @@ impl Cell {
     /// # Errors
     ///
     /// What was not as expected.
-    pub(crate) async fn play(&self, gateway: &Gateway, name: &str) -> Result<()> {
+    pub(crate) async fn play(&self, gateway: &Gateway, own: &Own, name: &str) -> Result<()> {
         if let Upset::Scene(scene) = &self.row.upset {
-            return scene.play(gateway, name, self.question()).await;
+            return scene.play(gateway, own, name, self.question()).await;
         }
         let first = self.first().await?;
         let second = Provider::new(self.row.dialect)

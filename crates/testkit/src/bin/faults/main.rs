@@ -26,6 +26,7 @@ use tokio::task::JoinSet;
 
 use crate::asking::{Form, Protocol};
 use crate::cell::Cell;
+use crate::scenes::Own;
 use crate::table::Table;
 
 /// Plays every fault of a target, plain and streamed, over HTTP/1.1 and HTTP/2, through a real
@@ -140,6 +141,10 @@ async fn play(arguments: &Arguments, gateway: &Arc<Gateway>, rows: Vec<row::Row>
             }
         }
     }
+    let own = Own {
+        program: arguments.gateway_server.clone(),
+        folder: arguments.folder.clone(),
+    };
     let bar = bar(cells.len() * arguments.repeat, "cells");
     let slots = Arc::new(Semaphore::new(arguments.jobs.max(1)));
     let mut playing = JoinSet::new();
@@ -147,10 +152,10 @@ async fn play(arguments: &Arguments, gateway: &Arc<Gateway>, rows: Vec<row::Row>
     for round in 0..arguments.repeat {
         for (number, (place, cell)) in cells.iter().cloned().enumerate() {
             let slot = Arc::clone(&slots).acquire_owned().await?;
-            let gateway = Arc::clone(gateway);
+            let (gateway, own) = (Arc::clone(gateway), own.clone());
             let name = format!("r{round}-{number}");
             playing.spawn(async move {
-                let played = cell.play(&gateway, &name).await;
+                let played = cell.play(&gateway, &own, &name).await;
                 drop(slot);
                 (place, cell.form, cell.protocol, played)
             });

@@ -1,8 +1,10 @@
 //! Faults that it takes more than one request to show, or other targets than two.
 
 mod clients;
+mod processes;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ai_gateway_testkit::{Behaviour, Gateway, Provider, Received, Served, StandIn, is_harmed};
@@ -35,6 +37,18 @@ pub(crate) enum Scene {
     SlowReader,
     /// A client does not send what it has begun.
     SlowClient(Held),
+    /// The gateway is told to stop.
+    Stopping,
+    /// The gateway may open no more files.
+    FilesGone,
+}
+
+/// What a scene needs that has a gateway of its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Own {
+    pub(crate) program: PathBuf,
+    /// A folder for the data of all.
+    pub(crate) folder: PathBuf,
 }
 
 impl Scene {
@@ -46,9 +60,15 @@ impl Scene {
     pub(crate) async fn play(
         self,
         gateway: &Gateway,
+        own: &Own,
         name: &str,
         question: Question,
     ) -> Result<()> {
+        match self {
+            Self::Stopping => return own.stopping(name, question).await,
+            Self::FilesGone => return own.files_gone(name, question).await,
+            _ => {}
+        }
         let stage = Stage {
             gateway,
             name,
@@ -62,6 +82,8 @@ impl Scene {
             Self::BadConfiguration => stage.bad_configuration().await,
             Self::SlowReader => stage.slow_reader().await,
             Self::SlowClient(held) => stage.slow_client(held).await,
+            // They have a gateway of their own.
+            Self::Stopping | Self::FilesGone => Ok(()),
         };
         gateway.unroute(name).await?;
         played

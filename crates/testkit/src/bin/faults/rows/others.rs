@@ -106,6 +106,19 @@ pub(super) fn scenes() -> Vec<Row> {
             Scene::BadConfiguration,
             "whole, by the configuration that was there",
         ),
+        Row::scene(
+            "G8",
+            "well; the gateway may open no more files",
+            Scene::FilesGone,
+            "what is under way ends whole, and others are served when files are free again",
+        )
+        .only_streamed(),
+        Row::scene(
+            "G10",
+            "well; the gateway is told to stop",
+            Scene::Stopping,
+            "whole if it ends in time, else 503 or an error event: `gateway_stopping`",
+        ),
     ]
 }
 
