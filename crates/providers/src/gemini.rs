@@ -13,7 +13,7 @@ pub(crate) use adapt::adapt_request;
 pub(crate) use request::{read_request, write_request};
 pub(crate) use response::{read_answer, write_answer};
 pub(crate) use stream::{Reader, Writer};
-use usage::read_written_usage;
+use usage::Counts;
 pub(crate) use usage::{read_usage, write_usage};
 
 use std::borrow::Cow;

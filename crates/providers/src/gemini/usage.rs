@@ -1,7 +1,7 @@
 //! Usage as Google counts it: thoughts stand beside the candidates, and what tools add beside the
 //! prompt.
 
-use crate::json::{Object, Writer, fields};
+use crate::json::{Object, Writer};
 use crate::usage::Usage;
 
 pub(crate) fn read_usage(usage: &Object<'_>) -> Usage {
@@ -9,18 +9,13 @@ pub(crate) fn read_usage(usage: &Object<'_>) -> Usage {
     for (name, raw) in usage.iter() {
         counts.take(name, raw.get());
     }
-    counts.usage()
+    counts.usage().unwrap_or_default()
 }
 
-/// The same of an object as it is written, which is not built.
-pub(super) fn read_written_usage(usage: &str) -> Usage {
-    let mut counts = Counts::default();
-    fields(usage, |name, value| counts.take(name, value));
-    counts.usage()
-}
-
-#[derive(Default)]
-struct Counts {
+/// The counts of an object of usage, field by field as they are written.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    is_given: bool,
     prompt: Option<u64>,
     tools: Option<u64>,
     candidates: Option<u64>,
@@ -29,7 +24,8 @@ struct Counts {
 }
 
 impl Counts {
-    fn take(&mut self, name: &str, value: &str) {
+    pub(super) fn take(&mut self, name: &str, value: &str) {
+        self.is_given = true;
         let count = match name {
             "promptTokenCount" => &mut self.prompt,
             "toolUsePromptTokenCount" => &mut self.tools,
@@ -41,9 +37,10 @@ impl Counts {
         *count = value.parse().ok();
     }
 
-    fn usage(&self) -> Usage {
+    /// What they come to; `None` when there were no fields.
+    pub(super) fn usage(&self) -> Option<Usage> {
         let reasoning = self.thoughts.unwrap_or(0);
-        Usage {
+        self.is_given.then(|| Usage {
             input: self
                 .prompt
                 .unwrap_or(0)
@@ -53,7 +50,7 @@ impl Counts {
             cache_write: 0,
             reasoning,
             complete: self.prompt.is_some(),
-        }
+        })
     }
 }
 

@@ -30,15 +30,6 @@ pub(crate) enum Hole {
     Counts,
 }
 
-/// What an event of a known shape brings.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Known<'e> {
-    /// The token's literal, quotes included.
-    pub(crate) token: &'e str,
-    /// The counts so far, as written; empty where the shape has none.
-    pub(crate) counts: &'e str,
-}
-
 impl Shape {
     /// Learns from an event that was parsed, given the values in it, as written.
     pub(crate) fn learn<const N: usize>(&mut self, event: &str, values: [(Hole, Option<&str>); N]) {
@@ -65,15 +56,17 @@ impl Shape {
         self.is_known = false;
     }
 
-    /// Reads an event of the shape learnt. `None` says nothing about the event.
-    pub(crate) fn read<'e>(&self, event: &'e str) -> Option<Known<'e>> {
+    /// Reads an event of the shape learnt: hands the counts in it to `each`, and returns the token's
+    /// literal, quotes included. `None` says nothing about the event, nor do the counts then.
+    pub(crate) fn read<'e>(
+        &self,
+        event: &'e str,
+        mut each: impl FnMut(&'e str, &'e str),
+    ) -> Option<&'e str> {
         if !self.is_known {
             return None;
         }
-        let mut known = Known {
-            token: "",
-            counts: "",
-        };
+        let mut token = "";
         let mut rest = event;
         let mut from = 0;
         for &(end, hole) in &self.holes {
@@ -82,17 +75,15 @@ impl Shape {
             let length = match hole {
                 Hole::Token | Hole::Padding => plain_string(rest)?,
                 Hole::Count => plain_number(rest)?,
-                Hole::Counts => leading_object(rest, |_, _| {})?,
+                Hole::Counts => leading_object(rest, &mut each)?,
             };
-            let value = rest.get(..length)?;
-            rest = rest.get(length..)?;
-            match hole {
-                Hole::Token => known.token = value,
-                Hole::Counts => known.counts = value,
-                Hole::Padding | Hole::Count => {}
+            let (value, behind) = rest.split_at_checked(length)?;
+            rest = behind;
+            if hole == Hole::Token {
+                token = value;
             }
         }
-        (self.text.get(from..) == Some(rest)).then_some(known)
+        (self.text.get(from..) == Some(rest)).then_some(token)
     }
 }
 
@@ -114,7 +105,7 @@ fn plain_number(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Hole, Known, Shape};
+    use super::{Hole, Shape};
 
     fn find<'e>(event: &'e str, part: &str) -> &'e str {
         let at = event.find(part).unwrap();
@@ -130,7 +121,7 @@ mod tests {
     }
 
     fn token<'e>(shape: &Shape, event: &'e str) -> Option<&'e str> {
-        shape.read(event).map(|known| known.token)
+        shape.read(event, |_, _| {})
     }
 
     #[test]
@@ -158,7 +149,7 @@ mod tests {
         ] {
             assert_eq!(token(&shape, event), None, "{event}");
         }
-        assert_eq!(Shape::default().read(""), None);
+        assert_eq!(token(&Shape::default(), ""), None);
     }
 
     #[test]
@@ -184,12 +175,11 @@ mod tests {
                 (Hole::Count, Some(find(event, "7"))),
             ],
         );
-        let known = Known {
-            token: "\"x\"",
-            counts: r#"{"c":[2,{}], "d":"}"}"#,
-        };
         let event = r#"{"n":10,"t":"x","u":{"c":[2,{}], "d":"}"},"e":0}"#;
-        assert_eq!(shape.read(event), Some(known));
+        let mut counts = Vec::new();
+        let token = shape.read(event, |name, value| counts.push((name, value)));
+        assert_eq!(token, Some("\"x\""));
+        assert_eq!(counts, [("c", "[2,{}]"), ("d", "\"}\"")]);
         for event in [
             r#"{"n":010,"t":"x","u":{"c":2},"e":0}"#,
             r#"{"n":,"t":"x","u":{"c":2},"e":0}"#,
@@ -198,7 +188,7 @@ mod tests {
             r#"{"n":1,"t":"x","u":{"c":2},"f":1},"e":0}"#,
             r#"{"n":1,"t":"x","u":7,"e":0}"#,
         ] {
-            assert_eq!(shape.read(event), None, "{event}");
+            assert_eq!(shape.read(event, |_, _| {}), None, "{event}");
         }
     }
 }

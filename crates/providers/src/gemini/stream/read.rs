@@ -6,7 +6,7 @@ use crate::error::ErrorBody;
 use crate::exchange::Exchange;
 use crate::gemini::grounding::read_grounding;
 use crate::gemini::response::read_part;
-use crate::gemini::{read_usage, read_written_usage, stop_of};
+use crate::gemini::{Counts, read_usage, stop_of};
 use crate::json::{Hole, Object, Shape, Text, objects};
 use crate::neutral::{Content, Event, Input, Logprobs, Stop};
 use crate::relay::Shown;
@@ -47,12 +47,16 @@ impl Reader {
     /// Reads one event's data; `None` when it is malformed.
     pub(crate) fn read(&mut self, data: &str, emit: &mut dyn FnMut(Event<'_>)) -> Option<Shown> {
         let data = data.trim();
-        if let Some(known) = self.shape.read(data) {
-            if let Some(text) = Text::of_literal(known.token) {
+        let mut counts = Counts::default();
+        let token = self
+            .shape
+            .read(data, |name, value| counts.take(name, value));
+        if let Some(token) = token {
+            if let Some(text) = Text::of_literal(token) {
                 emit(Event::Text(text));
             }
-            if !known.counts.is_empty() {
-                self.usage(read_written_usage(known.counts), emit);
+            if let Some(usage) = counts.usage() {
+                self.usage(usage, emit);
             }
             return Some(Shown::Anything);
         }

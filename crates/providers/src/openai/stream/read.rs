@@ -137,8 +137,8 @@ impl Reader {
     /// Reads one event's data; `None` when it is malformed.
     pub(crate) fn read(&mut self, data: &str, emit: &mut dyn FnMut(Event<'_>)) -> Option<Shown> {
         let data = data.trim();
-        if let Some(known) = self.shape.read(data) {
-            if let Some(text) = Text::of_literal(known.token) {
+        if let Some(token) = self.shape.read(data, |_, _| {}) {
+            if let Some(text) = Text::of_literal(token) {
                 emit(Event::Text(text));
             }
             return Some(Shown::Anything);
