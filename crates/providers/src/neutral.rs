@@ -11,6 +11,7 @@ pub(crate) mod expect;
 pub(crate) mod group;
 pub(crate) mod logprobs;
 pub(crate) mod request;
+pub(crate) mod schema;
 pub(crate) mod tool_names;
 
 pub(crate) use answer::{Answer, Stop};

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use crate::exchange::Dropped;
-use crate::json::{Object, Text, Writer, items, parse_raw};
+use crate::json::{Object, Text, Writer, parse_raw};
+use crate::neutral::schema::{Rules, rewrite};
 
 /// Says of every object that does not say it that it has no other members: a schema is refused
 /// without. Limits on values, which are refused, are told in the description and noted as dropped.
@@ -13,13 +14,12 @@ pub(super) fn bound<'s>(schema: &'s str, dropped: &mut Dropped) -> Cow<'s, str> 
     let Some(raw) = parse_raw(schema) else {
         return Cow::Borrowed(schema);
     };
-    let mut out = Writer::with_capacity(schema.len() + 64);
-    write(raw, DEPTH_LIMIT, dropped, &mut out);
-    Cow::Owned(out.into_string())
+    Cow::Owned(rewrite(raw, &mut Bound { dropped }))
 }
 
-/// Schemas nested deeper stay as they are.
-const DEPTH_LIMIT: usize = 64;
+struct Bound<'d> {
+    dropped: &'d mut Dropped,
+}
 
 /// Limits that no answer can be bound to.
 const LIMITS: [&str; 11] = [
@@ -40,35 +40,25 @@ fn is_limit(name: &str, raw: &RawValue) -> bool {
     LIMITS.contains(&name) || (name == "minItems" && !matches!(raw.get(), "0" | "1"))
 }
 
-fn write(raw: &RawValue, depth: usize, dropped: &mut Dropped, out: &mut Writer) {
-    let (Some(schema), Some(depth)) = (Object::of(raw), depth.checked_sub(1)) else {
-        out.raw(raw);
-        return;
-    };
-    let is_object = schema.string("type").as_deref() == Some("object");
-    let limits: Vec<_> = schema
-        .iter()
-        .filter(|(name, raw)| is_limit(name, raw))
-        .map(|(name, raw)| {
-            dropped.note(&format!("schema.{name}"));
-            format!("{name}: {}", raw.get())
-        })
-        .collect();
-    out.object(|out| {
-        for (name, raw) in schema.iter() {
-            match name {
-                "properties" | "$defs" | "definitions" => {
-                    write_each(raw, depth, dropped, out.key(name));
-                }
-                "items" => write(raw, depth, dropped, out.key(name)),
-                "anyOf" | "allOf" | "oneOf" => write_all(raw, depth, dropped, out.key(name)),
-                "description" if !limits.is_empty() => {}
-                name if is_limit(name, raw) => {}
-                _ => {
-                    out.key(name).raw(raw);
-                }
+fn limits<'s>(schema: &'s Object<'_>) -> impl Iterator<Item = (&'s str, &'s RawValue)> {
+    schema.iter().filter(|(name, raw)| is_limit(name, raw))
+}
+
+impl Rules for Bound<'_> {
+    fn write(&mut self, schema: &Object<'_>, name: &str, raw: &RawValue, out: &mut Writer) {
+        match name {
+            name if is_limit(name, raw) => self.dropped.note(&format!("schema.{name}")),
+            // Written with the limits.
+            "description" if limits(schema).next().is_some() => {}
+            _ => {
+                out.key(name).raw(raw);
             }
         }
+    }
+
+    fn finish(&mut self, schema: &Object<'_>, out: &mut Writer) {
+        let limits = limits(schema).map(|(name, raw)| format!("{name}: {}", raw.get()));
+        let limits: Vec<_> = limits.collect();
         if !limits.is_empty() {
             let limits = Text::plain(&format!("{{{}}}", limits.join(", ")));
             let description = schema.text("description");
@@ -76,34 +66,11 @@ fn write(raw: &RawValue, depth: usize, dropped: &mut Dropped, out: &mut Writer) 
                 out.key("description").text(&text);
             }
         }
+        let is_object = schema.string("type").as_deref() == Some("object");
         if is_object && schema.get("additionalProperties").is_none() {
             out.key("additionalProperties").bool(false);
         }
-    });
-}
-
-fn write_each(raw: &RawValue, depth: usize, dropped: &mut Dropped, out: &mut Writer) {
-    let Some(schemas) = Object::of(raw) else {
-        out.raw(raw);
-        return;
-    };
-    out.object(|out| {
-        for (name, raw) in schemas.iter() {
-            write(raw, depth, dropped, out.key(name));
-        }
-    });
-}
-
-fn write_all(raw: &RawValue, depth: usize, dropped: &mut Dropped, out: &mut Writer) {
-    let Some(schemas) = items(raw) else {
-        out.raw(raw);
-        return;
-    };
-    out.array(|out| {
-        for raw in schemas {
-            write(raw, depth, dropped, out);
-        }
-    });
+    }
 }
 
 #[cfg(test)]
@@ -118,13 +85,6 @@ mod tests {
             bound(schema, &mut Dropped::default()),
             r#"{"type":"object","properties":{"type":{"type":"object","additionalProperties":true},"l":{"type":"array","items":{"type":"object","additionalProperties":false}},"o":{"anyOf":[{"type":"object","properties":{},"additionalProperties":false},{"type":"null"}]}},"$defs":{"d":{"type":"object","additionalProperties":false}},"additionalProperties":false}"#
         );
-    }
-
-    #[test]
-    fn a_schema_without_end_stays_as_it_is_from_some_depth_on() {
-        let depth = 50_000;
-        let schema = "{\"items\":".repeat(depth) + "1" + &"}".repeat(depth);
-        assert_eq!(bound(&schema, &mut Dropped::default()), schema);
     }
 
     #[test]
