@@ -44,15 +44,22 @@ fn replay(part: &str, target: fn(&[u8])) {
     }
 }
 
-/// Feeds what a fuzzer once found.
+/// Feeds what a fuzzer once found, and a few of the inputs that it reached new code with.
 fn replay_found(name: &str, target: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/it/found")
-        .join(name);
-    for entry in fs::read_dir(folder).into_iter().flatten() {
-        target(&fs::read(entry.unwrap().path()).unwrap());
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let mut count = 0;
+    for folder in ["found", "corpus"] {
+        let entries = fs::read_dir(tests.join(folder).join(name));
+        for entry in entries.into_iter().flatten() {
+            target(&fs::read(entry.unwrap().path()).unwrap());
+            count += 1;
+        }
     }
+    assert!(count >= CORPUS_FILES, "{name}: {count}");
 }
+
+/// How many inputs of each target are kept.
+const CORPUS_FILES: usize = 24;
 
 #[test]
 fn requests_of_any_kind_are_refused_or_readable() {
