@@ -13,6 +13,8 @@ use crate::workspace::Workspace;
 pub(crate) enum Measured {
     /// What a pick costs.
     Pick,
+    /// How many instructions a pick takes.
+    Instructions,
     /// How well requests are balanced.
     Quality,
 }
@@ -20,6 +22,9 @@ pub(crate) enum Measured {
 /// Builds the package for release and has it print its table; answers whether all was well.
 pub(crate) fn run(workspace: &Workspace, measured: Measured) -> Result<bool> {
     packages::install(&packages::BUILDS_PINGORA)?;
+    if measured == Measured::Instructions {
+        packages::install(&packages::COUNTS)?;
+    }
     let mut cargo = Command::new("cargo");
     cargo.current_dir(workspace.root()).args([
         "run",
@@ -32,6 +37,7 @@ pub(crate) fn run(workspace: &Workspace, measured: Measured) -> Result<bool> {
     cargo.arg(workspace.target_dir().join("peers")).arg("--");
     match measured {
         Measured::Pick => cargo.arg("pick"),
+        Measured::Instructions => cargo.arg("instructions"),
         // The plots that the documentation shows.
         Measured::Quality => cargo.args(["quality", "docs/balancing"]),
     };

@@ -117,7 +117,11 @@ enum Measurement {
     #[command(disable_help_flag = true)]
     Guard(Passed),
     /// What a pick of the balancer costs, beside pingora's and tower's
-    Pick,
+    Pick {
+        /// Count the instructions of picks in place of their time, and of no others
+        #[arg(long)]
+        instructions: bool,
+    },
     /// How well the balancer balances, beside others, in virtual time; draws the plots of the docs
     Quality,
 }
@@ -190,8 +194,15 @@ fn run(arguments: &Arguments) -> Result<bool> {
             what: Measurement::Guard(passed),
         } => bench::run(&workspace, Measuring::Guard, &passed.arguments),
         Command::Bench {
-            what: Measurement::Pick,
-        } => balancing::run(&workspace, Measured::Pick),
+            what: Measurement::Pick { instructions },
+        } => {
+            let measured = if *instructions {
+                Measured::Instructions
+            } else {
+                Measured::Pick
+            };
+            balancing::run(&workspace, measured)
+        }
         Command::Bench {
             what: Measurement::Quality,
         } => balancing::run(&workspace, Measured::Quality),

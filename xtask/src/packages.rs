@@ -11,6 +11,9 @@ pub(crate) const PROXIES: [(&str, &str); 2] = [("nginx", "nginx-light"), ("hapro
 /// What builds the zlib that pingora brings.
 pub(crate) const BUILDS_PINGORA: [(&str, &str); 1] = [("cmake", "cmake")];
 
+/// What counts instructions.
+pub(crate) const COUNTS: [(&str, &str); 1] = [("valgrind", "valgrind")];
+
 /// Installs what is missing of `wanted`, each a program and its package.
 ///
 /// # Errors

@@ -225,3 +225,102 @@ const MEETING: u32 = 8;
 const OFTEN: u32 = 64;
 /// For how many picks.
 const STAY: u32 = 4096;
+
+#[cfg(not(loom))]
+#[cfg(test)]
+mod tests {
+    use crate::{Algorithm, Balancer, Lease, OnExhausted, Plan, State, Target};
+
+    fn by_turns(weights: &[u32]) -> Balancer<()> {
+        let targets = weights.iter().enumerate();
+        let targets = targets.map(|(n, &weight)| Target::new(format!("t{n}"), ()).weight(weight));
+        let builder = Balancer::builder("desks").algorithm(Algorithm::Weighted);
+        builder.targets(targets).build().unwrap()
+    }
+
+    /// Picks while somebody else sits at the front desk: after a few meetings, in the lane.
+    fn picks_in_a_lane(balancer: &Balancer<()>, picks: usize) -> Vec<Lease<()>> {
+        let _somebody = balancer.core.desks.front().unwrap();
+        (0..picks).map(|_| balancer.pick().unwrap()).collect()
+    }
+
+    fn in_flight(balancer: &Balancer<()>) -> Vec<u32> {
+        let views = balancer.snapshot();
+        views.iter().map(|view| view.in_flight).collect()
+    }
+
+    fn is_spread(balancer: &Balancer<()>, id: &str) -> bool {
+        let node = balancer.core.node(id).unwrap();
+        node.state.gate.glance().is_spread()
+    }
+
+    #[test]
+    fn a_thread_that_meets_others_again_and_again_enters_by_gates_of_its_own() {
+        let balancer = by_turns(&[1, 1]);
+        let front = balancer.pick().unwrap();
+        assert!(!is_spread(&balancer, "t0"));
+        let leases = picks_in_a_lane(&balancer, 40);
+        assert!(is_spread(&balancer, "t0") && is_spread(&balancer, "t1"));
+        assert_eq!(in_flight(&balancer).iter().sum::<u32>(), 41);
+        let picks: u64 = balancer.snapshot().iter().map(|view| view.picks).sum();
+        assert_eq!(picks, 41);
+        drop((front, leases));
+        assert_eq!(in_flight(&balancer), [0, 0]);
+        // Its desk is given up with each snapshot, and its gates with the next.
+        balancer.disable("t1");
+        balancer.enable("t1");
+        assert!(!is_spread(&balancer, "t0"));
+        let picks: u64 = balancer.snapshot().iter().map(|view| view.picks).sum();
+        assert_eq!(picks, 41, "none is forgotten with the gates");
+    }
+
+    #[test]
+    fn a_drain_waits_for_the_requests_of_every_gate() {
+        let balancer = by_turns(&[1]);
+        let front = balancer.pick().unwrap();
+        let mut leases = picks_in_a_lane(&balancer, 40);
+        balancer.drain("t0", None);
+        assert!(balancer.pick().is_err(), "by no gate");
+        let last = leases.pop();
+        drop((front, leases));
+        assert_eq!(balancer.snapshot()[0].state(), State::Draining);
+        drop(last);
+        assert_eq!(balancer.snapshot()[0].state(), State::Disabled);
+    }
+
+    #[test]
+    fn a_bound_that_comes_later_counts_the_requests_of_every_gate() {
+        let balancer = by_turns(&[1]);
+        let mut leases = picks_in_a_lane(&balancer, 40);
+        let bound = |algorithm| {
+            let plan = Plan::new().algorithm(algorithm);
+            let plan = plan.on_exhausted(OnExhausted::FailClosed);
+            plan.target(Target::new("t0", ()).max_in_flight(40))
+        };
+        for algorithm in [Algorithm::LeastConnections, Algorithm::Weighted] {
+            balancer.update(bound(algorithm)).unwrap();
+            assert!(balancer.pick().is_err(), "it is full");
+            leases.pop();
+            leases.push(balancer.pick().unwrap());
+            assert!(balancer.pick().is_err(), "it is full again");
+        }
+    }
+
+    #[test]
+    fn those_who_walk_on_their_own_stay_within_two_turns_of_the_ideal() {
+        let weights = [70, 30, 1, 7];
+        let balancer = by_turns(&weights);
+        let mut picks = 0_u32;
+        for round in 0..200 {
+            drop(picks_in_a_lane(&balancer, 13 + round % 7));
+            (0..5).for_each(|_| drop(balancer.pick()));
+            picks += 18 + u32::try_from(round % 7).unwrap();
+            for (view, weight) in balancer.snapshot().iter().zip(weights) {
+                let due = f64::from(weight) * f64::from(picks) / 108.0;
+                #[expect(clippy::cast_precision_loss, reason = "a few thousand")]
+                let off = (view.picks as f64 - due).abs();
+                assert!(off < 3.0, "{} is off by {off} after {picks}", view.id);
+            }
+        }
+    }
+}

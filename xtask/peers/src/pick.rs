@@ -40,12 +40,11 @@ pub fn run() {
     }
     row("`consistent-hash`, by key", by_key);
     row("`weighted`, success told, real clock", |n| told(&balancer(Algorithm::Weighted, n)));
-    row("`weighted`, success told, coarse clock", |n| {
-        let builder = Balancer::builder("b").algorithm(Algorithm::Weighted);
-        let builder = builder.clock(CoarseClock::new()).targets(targets(n));
-        told(&builder.build().expect("the plan is sound"))
+    row("`weighted`, success told, coarse clock", |n| told(&told_coarsely(n)));
+    row("model, two tiers, one tried, success told, coarse clock", |n| {
+        let balancer = tiered(n);
+        nanos(|| two_attempts(&balancer)) / 2.0
     });
-    row("model, two tiers, one tried, success told, coarse clock", everything);
     row("`token-latency`, timed, real clock", |n| timed(&balancer(Algorithm::TokenLatency, n)));
     row("`token-latency`, timed, processor's counter", |n| timed(&clocked(n, TscClock::new())));
     row("`token-latency`, timed, coarse clock", |n| timed(&clocked(n, CoarseClock::new())));
@@ -114,15 +113,23 @@ fn by_key(n: usize) -> f64 {
     })
 }
 
-fn told(balancer: &Balancer<usize>) -> f64 {
-    nanos(|| {
-        if let Ok(lease) = black_box(balancer.pick()) {
-            lease.finish(Outcome::Success);
-        }
-    })
+fn told_coarsely(n: usize) -> Balancer<usize> {
+    let builder = Balancer::builder("b").algorithm(Algorithm::Weighted);
+    let builder = builder.clock(CoarseClock::new()).targets(targets(n));
+    builder.build().expect("the plan is sound")
 }
 
-fn everything(n: usize) -> f64 {
+fn told(balancer: &Balancer<usize>) -> f64 {
+    nanos(|| tell(balancer))
+}
+
+fn tell(balancer: &Balancer<usize>) {
+    if let Ok(lease) = black_box(balancer.pick()) {
+        lease.finish(Outcome::Success);
+    }
+}
+
+fn tiered(n: usize) -> Balancer<usize> {
     let tiered = |(i, target): (usize, Target<usize>)| {
         target.priority(if i % 2 == 0 { 1 } else { 2 }).models(["gpt-4o", "gpt-4o-mini"])
     };
@@ -130,22 +137,56 @@ fn everything(n: usize) -> f64 {
     let targets = targets(n).into_iter().enumerate().map(tiered);
     let builder = Balancer::builder("b").algorithm(Algorithm::Weighted).clock(clock);
     let balancer = builder.targets(targets).build().expect("the plan is sound");
-    nanos(|| {
-        let mut attempts = balancer.request().model("gpt-4o");
-        drop(black_box(attempts.pick()));
-        if let Ok(lease) = black_box(attempts.pick()) {
-            lease.finish(Outcome::Success);
-        }
-    }) / 2.0
+    balancer
+}
+
+fn two_attempts(balancer: &Balancer<usize>) {
+    let mut attempts = balancer.request().model("gpt-4o");
+    drop(black_box(attempts.pick()));
+    if let Ok(lease) = black_box(attempts.pick()) {
+        lease.finish(Outcome::Success);
+    }
 }
 
 fn timed(balancer: &Balancer<usize>) -> f64 {
-    nanos(|| {
-        if let Ok(mut lease) = black_box(balancer.pick()) {
-            lease.tokens(100, 100);
-            lease.finish(Outcome::Success);
-        }
-    })
+    nanos(|| time(balancer))
+}
+
+fn time(balancer: &Balancer<usize>) {
+    if let Ok(mut lease) = black_box(balancer.pick()) {
+        lease.tokens(100, 100);
+        lease.finish(Outcome::Success);
+    }
+}
+
+/// A name, and what makes so many targets and then a pick of them.
+type Case = (&'static str, fn(usize) -> Box<dyn FnMut()>);
+
+/// What instructions are counted of.
+pub const CASES: [Case; 7] = [
+    ("`weighted`", |n| picks(balancer(Algorithm::Weighted, n))),
+    ("`p2c`", |n| picks(balancer(Algorithm::P2c, n))),
+    ("`least-connections`", |n| picks(balancer(Algorithm::LeastConnections, n))),
+    ("`weighted`, success told, coarse clock", |n| {
+        let balancer = told_coarsely(n);
+        Box::new(move || tell(&balancer))
+    }),
+    ("a request of two attempts: model, two tiers, one tried", |n| {
+        let balancer = tiered(n);
+        Box::new(move || two_attempts(&balancer))
+    }),
+    ("`token-latency`, timed, coarse clock", |n| {
+        let balancer = clocked(n, CoarseClock::new());
+        Box::new(move || time(&balancer))
+    }),
+    ("`token-latency`, timed, real clock", |n| {
+        let balancer = balancer(Algorithm::TokenLatency, n);
+        Box::new(move || time(&balancer))
+    }),
+];
+
+fn picks(balancer: Balancer<usize>) -> Box<dyn FnMut()> {
+    Box::new(move || drop(black_box(balancer.pick())))
 }
 
 fn half_at_rest(n: usize) -> f64 {

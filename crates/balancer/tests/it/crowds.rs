@@ -3,7 +3,7 @@
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use ai_gateway_balancer::{Algorithm, Balancer, Lease, OnExhausted, Plan, State, Target};
+use ai_gateway_balancer::{Algorithm, Balancer, Lease, OnExhausted, Target};
 
 const THREADS: usize = 4;
 const PICKS: usize = 30_000;
@@ -112,42 +112,6 @@ fn threads_that_meet_stay_within_a_few_turns_of_the_ideal() {
     }
     drop(leases);
     assert!(balancer.snapshot().iter().all(|view| view.in_flight == 0));
-}
-
-#[test]
-fn requests_of_threads_that_met_are_counted_whatever_comes_after() {
-    let balancer = by_turns(&[1, 1]);
-    let mut leases = pick_by_turns(&balancer, THREADS, PICKS, 8);
-    leases.sort_by(|one, two| one.target_id().cmp(two.target_id()));
-    let first = leases
-        .iter()
-        .filter(|lease| lease.target_id() == "t0")
-        .count();
-    assert!((12..=20).contains(&first), "{first}");
-    // Now their number counts: t0 has as many as it may, and t1 as many more as it had fewer.
-    let targets = ["t0", "t1"].map(|name| Target::new(name, ()));
-    let plan = Plan::new()
-        .algorithm(Algorithm::LeastConnections)
-        .on_exhausted(OnExhausted::FailClosed);
-    let [bound, unbound] = targets;
-    let most = u32::try_from(first).expect("a few");
-    balancer
-        .update(plan.target(bound.max_in_flight(most)).target(unbound))
-        .expect("it is sound");
-    let more: Vec<_> = (0..9)
-        .map(|_| balancer.pick().expect("t1 has room"))
-        .collect();
-    assert!(more.iter().all(|lease| lease.target_id() == "t1"));
-    // And a drain waits for each of them.
-    balancer.drain("t0", None);
-    let rest = leases.split_off(first);
-    let last = leases.pop();
-    drop(leases);
-    assert_eq!(balancer.snapshot()[0].state(), State::Draining);
-    drop(last);
-    assert_eq!(balancer.snapshot()[0].state(), State::Disabled);
-    drop((rest, more));
-    assert_eq!(balancer.snapshot()[1].in_flight, 0);
 }
 
 const PICKS_OF_ALL: u32 = 120_000;
