@@ -9,6 +9,7 @@ mod stream;
 mod usage;
 
 pub(crate) use adapt::{adapt_request, usage_option};
+pub(crate) use request::shared;
 pub(crate) use request::{read_request, write_request, write_tool, write_turn};
 pub(crate) use response::{read_answer, write_answer};
 pub(crate) use stream::{Reader, Writer};

@@ -2,6 +2,7 @@
 
 mod read;
 mod read_message;
+pub(crate) mod shared;
 mod write;
 mod write_message;
 

@@ -3,10 +3,11 @@
 use serde_json::value::RawValue;
 
 use super::read_message::read_message;
+use super::shared::{self, check_kind, read_choice_word, read_effort, read_function, read_schema};
 use crate::exchange::EncodeError;
 use crate::json::{Body, Sort};
 use crate::neutral::block::cache_mark;
-use crate::neutral::{Effort, Format, Reasoning, Request, Tool, ToolChoice, expect};
+use crate::neutral::{Format, Request, Tool, ToolChoice, expect};
 
 /// Fields that a dialect other than OpenAI's may well have under another name.
 const OPENAI_ONLY: [&str; 17] = [
@@ -44,7 +45,7 @@ pub(crate) fn read_request(body: &str) -> Result<Request<'_>, EncodeError> {
         }
         match name.as_ref() {
             "max_tokens" => older_max_tokens = Some(expect::count(raw, "max_tokens")?),
-            "tools" | "tool_choice" | "parallel_tool_calls" | "functions" | "function_call" => {
+            "tools" | "tool_choice" | "functions" | "function_call" => {
                 take_tools(&mut request, &name, raw)?;
             }
             "model" | "stream_options" | expect::MESSAGES => {}
@@ -65,12 +66,7 @@ fn take_setting<'a>(
 ) -> Result<bool, EncodeError> {
     match name {
         "max_completion_tokens" => request.max_tokens = Some(expect::count(raw, name)?),
-        "temperature" => request.temperature = Some(expect::number(raw, name)?),
-        "top_p" => request.top_p = Some(expect::number(raw, name)?),
         "top_k" => request.top_k = Some(expect::number(raw, name)?),
-        "stream" => request.stream = expect::bool(raw, name)?,
-        "user" | "safety_identifier" => request.user = Some(expect::text(raw, name)?),
-        "service_tier" => request.service_tier = Some(expect::string(raw, name)?),
         "stop" => {
             request.stop = match Sort::of(raw) {
                 Sort::String => vec![expect::text(raw, name)?],
@@ -84,11 +80,8 @@ fn take_setting<'a>(
         "logprobs" => {
             request.logprobs.asked_by = expect::bool(raw, name)?.then_some("logprobs");
         }
-        "top_logprobs" => {
-            request.logprobs.top = Some(("top_logprobs", expect::count(raw, name)?));
-        }
         "response_format" => request.format = read_format(raw)?,
-        "reasoning_effort" => request.reasoning = Some(read_effort(raw)?),
+        "reasoning_effort" => request.reasoning = Some(read_effort(raw, name)?),
         "n" => {
             if expect::count(raw, name)? != 1 {
                 return Err(EncodeError::new(
@@ -107,22 +100,9 @@ fn take_setting<'a>(
                 }
             }
         }
-        _ => return Ok(false),
+        _ => return shared::take_setting(request, name, raw),
     }
     Ok(true)
-}
-
-fn read_effort(raw: &RawValue) -> Result<Reasoning, EncodeError> {
-    let name = expect::string(raw, "reasoning_effort")?;
-    match name.as_ref() {
-        "none" => Ok(Reasoning::Off),
-        name => Effort::of(name).map(Reasoning::Effort).ok_or_else(|| {
-            EncodeError::new(
-                "reasoning_effort",
-                "must be one of none, minimal, low, medium, high, xhigh, max",
-            )
-        }),
-    }
 }
 
 fn read_format(raw: &RawValue) -> Result<Option<Format<'_>>, EncodeError> {
@@ -137,16 +117,7 @@ fn read_format(raw: &RawValue) -> Result<Option<Format<'_>>, EncodeError> {
                 return Err(EncodeError::new(at, "is required"));
             };
             let described = expect::object(described, at)?;
-            let Some(schema) = described.get("schema") else {
-                return Err(EncodeError::new(format_args!("{at}.schema"), "is required"));
-            };
-            expect::object(schema, format_args!("{at}.schema"))?;
-            Ok(Some(Format::Schema {
-                name: described.string("name"),
-                description: described.text("description"),
-                schema: schema.get().into(),
-                strict: described.bool("strict"),
-            }))
+            read_schema(&described, at).map(Some)
         }
         _ => Err(EncodeError::new(
             "response_format.type",
@@ -167,7 +138,6 @@ fn take_tools<'a>(
             }
         }
         "tool_choice" => request.tool_choice = Some(read_choice(raw)?),
-        "parallel_tool_calls" => request.parallel_tools = Some(expect::bool(raw, name)?),
         _ => {
             return Err(EncodeError::new(
                 name,
@@ -181,31 +151,15 @@ fn take_tools<'a>(
 fn read_tool(index: usize, raw: &RawValue) -> Result<Tool<'_>, EncodeError> {
     let at = format!("tools[{index}]");
     let tool = expect::object(raw, &at)?;
-    let kind = expect::required_string(&tool, "type", &at)?;
-    if kind != "function" {
-        return Err(EncodeError::new(
-            format_args!("{at}.type"),
-            format!(
-                "must be \"function\": the model that serves this has no tool of type \"{kind}\""
-            ),
-        ));
-    }
+    check_kind(&tool, &at)?;
     let at = format!("{at}.function");
     let Some(described) = tool.get("function") else {
         return Err(EncodeError::new(at, "is required"));
     };
     let function = expect::object(described, &at)?;
-    let schema = function.get("parameters");
-    if let Some(schema) = schema {
-        expect::object(schema, format_args!("{at}.parameters"))?;
-    }
-    Ok(Tool {
-        name: expect::required_string(&function, "name", &at)?,
-        description: function.text("description"),
-        schema: schema.map(|schema| schema.get().into()),
-        strict: function.bool("strict"),
-        cache: cache_mark(&tool).or_else(|| cache_mark(&function)),
-    })
+    let cache = cache_mark(&tool).or_else(|| cache_mark(&function));
+    let function = read_function(&function, &at)?;
+    Ok(Tool { cache, ..function })
 }
 
 fn read_choice(raw: &RawValue) -> Result<ToolChoice<'_>, EncodeError> {
@@ -221,13 +175,5 @@ fn read_choice(raw: &RawValue) -> Result<ToolChoice<'_>, EncodeError> {
         let name = expect::required_string(&function, "name", "tool_choice.function")?;
         return Ok(ToolChoice::Named(name));
     }
-    match expect::string(raw, at)?.as_ref() {
-        "auto" => Ok(ToolChoice::Auto),
-        "required" | "any" => Ok(ToolChoice::Any),
-        "none" => Ok(ToolChoice::None),
-        _ => Err(EncodeError::new(
-            at,
-            "must be one of auto, required, none, or name a function",
-        )),
-    }
+    read_choice_word(raw)
 }

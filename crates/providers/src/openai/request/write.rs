@@ -2,6 +2,7 @@
 
 use serde_json::value::RawValue;
 
+use super::shared::{write_function, write_schema};
 use super::write_message::write_turn;
 use crate::exchange::{EncodeError, Plan};
 use crate::json::Writer;
@@ -155,24 +156,10 @@ fn write_format(request: &Request<'_>, out: &mut Writer) {
         Format::Object => {
             out.key("type").str("json_object");
         }
-        Format::Schema {
-            name,
-            description,
-            schema,
-            strict,
-        } => {
+        Format::Schema { .. } => {
             out.key("type").str("json_schema");
-            out.key("json_schema").object(|out| {
-                out.key("name")
-                    .str(name.as_deref().unwrap_or("structured_output"));
-                if let Some(description) = description {
-                    out.key("description").text(description);
-                }
-                out.key("schema").verbatim(schema);
-                if let Some(strict) = strict {
-                    out.key("strict").bool(*strict);
-                }
-            });
+            out.key("json_schema")
+                .object(|out| write_schema(format, out));
         }
     });
 }
@@ -218,16 +205,7 @@ pub(crate) fn write_tool(tool: &Tool<'_>, plan: &mut Plan<'_>, out: &mut Writer)
     out.object(|out| {
         out.key("type").str("function");
         out.key("function").object(|out| {
-            out.key("name").str(&plan.tool_names.fit(&tool.name));
-            if let Some(description) = &tool.description {
-                out.key("description").text(description);
-            }
-            match &tool.schema {
-                Some(schema) => out.key("parameters").verbatim(schema),
-                None => out
-                    .key("parameters")
-                    .verbatim(r#"{"type":"object","properties":{}}"#),
-            };
+            write_function(tool, plan, out);
             let takes_strict = !plan.to.quirks.refused.contains(&"strict");
             if let Some(strict) = tool.strict.filter(|_| takes_strict) {
                 out.key("strict").bool(strict);

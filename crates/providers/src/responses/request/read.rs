@@ -6,7 +6,10 @@ use super::read_item::read_input;
 use crate::exchange::EncodeError;
 use crate::json::{Object, Sort};
 use crate::neutral::{
-    Block, Content, Effort, Format, Place, Reasoning, Request, Role, Tool, ToolChoice, Turn, expect,
+    Block, Content, Format, Place, Request, Role, Tool, ToolChoice, Turn, expect,
+};
+use crate::openai::shared::{
+    self, check_kind, read_choice_word, read_effort, read_function, read_schema,
 };
 
 /// Reads the body of a call that creates a response.
@@ -68,15 +71,6 @@ fn take_setting<'a>(
 ) -> Result<bool, EncodeError> {
     match name {
         "max_output_tokens" => request.max_tokens = Some(expect::count(raw, name)?),
-        "temperature" => request.temperature = Some(expect::number(raw, name)?),
-        "top_p" => request.top_p = Some(expect::number(raw, name)?),
-        "stream" => request.stream = expect::bool(raw, name)?,
-        "user" | "safety_identifier" => request.user = Some(expect::text(raw, name)?),
-        "service_tier" => request.service_tier = Some(expect::string(raw, name)?),
-        "parallel_tool_calls" => request.parallel_tools = Some(expect::bool(raw, name)?),
-        "top_logprobs" => {
-            request.logprobs.top = Some(("top_logprobs", expect::count(raw, name)?));
-        }
         // What else can be asked for is of tools that the provider runs, or for its own use.
         "include" => {
             let asked = expect::array(raw, name)?;
@@ -85,19 +79,9 @@ fn take_setting<'a>(
         }
         "reasoning" => {
             let reasoning = expect::object(raw, name)?;
-            request.reasoning = match reasoning.string("effort").as_deref() {
-                None => None,
-                Some("none") => Some(Reasoning::Off),
-                Some(effort) => {
-                    Some(Effort::of(effort).map(Reasoning::Effort).ok_or_else(|| {
-                        EncodeError::new(
-                            "reasoning.effort",
-                            "must be one of none, minimal, low, medium, high, xhigh, max",
-                        )
-                    })?)
-                }
-            };
-            request.wants_thoughts = reasoning.get("summary").is_some();
+            if let Some(effort) = reasoning.get("effort") {
+                request.reasoning = Some(read_effort(effort, "reasoning.effort")?);
+            }
         }
         "text" => {
             let text = expect::object(raw, name)?;
@@ -115,7 +99,7 @@ fn take_setting<'a>(
             }
         }
         "tool_choice" => request.tool_choice = Some(read_choice(raw)?),
-        _ => return Ok(false),
+        _ => return shared::take_setting(request, name, raw),
     }
     Ok(true)
 }
@@ -126,18 +110,7 @@ fn read_format(raw: &RawValue) -> Result<Option<Format<'_>>, EncodeError> {
     match expect::required_string(&format, "type", at)?.as_ref() {
         "text" => Ok(None),
         "json_object" => Ok(Some(Format::Object)),
-        "json_schema" => {
-            let Some(schema) = format.get("schema") else {
-                return Err(EncodeError::new("text.format.schema", "is required"));
-            };
-            expect::object(schema, "text.format.schema")?;
-            Ok(Some(Format::Schema {
-                name: format.string("name"),
-                description: format.text("description"),
-                schema: schema.get().into(),
-                strict: format.bool("strict"),
-            }))
-        }
+        "json_schema" => read_schema(&format, at).map(Some),
         _ => Err(EncodeError::new(
             "text.format.type",
             "must be one of text, json_object, json_schema",
@@ -147,26 +120,8 @@ fn read_format(raw: &RawValue) -> Result<Option<Format<'_>>, EncodeError> {
 
 fn read_tool<'a>(index: usize, tool: &Object<'a>) -> Result<Tool<'a>, EncodeError> {
     let at = format!("tools[{index}]");
-    let kind = expect::required_string(tool, "type", &at)?;
-    if kind != "function" {
-        return Err(EncodeError::new(
-            format_args!("{at}.type"),
-            format!(
-                "must be \"function\": the model that serves this has no tool of type \"{kind}\""
-            ),
-        ));
-    }
-    let schema = tool.get("parameters");
-    if let Some(schema) = schema {
-        expect::object(schema, format_args!("{at}.parameters"))?;
-    }
-    Ok(Tool {
-        name: expect::required_string(tool, "name", &at)?,
-        description: tool.text("description"),
-        schema: schema.map(|schema| schema.get().into()),
-        strict: tool.bool("strict"),
-        cache: None,
-    })
+    check_kind(tool, &at)?;
+    read_function(tool, &at)
 }
 
 fn read_choice(raw: &RawValue) -> Result<ToolChoice<'_>, EncodeError> {
@@ -180,13 +135,5 @@ fn read_choice(raw: &RawValue) -> Result<ToolChoice<'_>, EncodeError> {
             &choice, "name", at,
         )?));
     }
-    match expect::string(raw, at)?.as_ref() {
-        "auto" => Ok(ToolChoice::Auto),
-        "required" => Ok(ToolChoice::Any),
-        "none" => Ok(ToolChoice::None),
-        _ => Err(EncodeError::new(
-            at,
-            "must be one of auto, required, none, or name a function",
-        )),
-    }
+    read_choice_word(raw)
 }

@@ -8,6 +8,7 @@ use crate::neutral::{
     Unsaid,
 };
 use crate::openai::is_reasoning_model;
+use crate::openai::shared::{write_function, write_schema};
 
 /// Writes the body of a call that creates a response, which the provider is not to keep.
 pub(crate) fn write_request(
@@ -102,22 +103,9 @@ fn write_format(format: &Format<'_>, out: &mut Writer) {
         Format::Object => {
             out.key("type").str("json_object");
         }
-        Format::Schema {
-            name,
-            description,
-            schema,
-            strict,
-        } => {
+        Format::Schema { .. } => {
             out.key("type").str("json_schema");
-            out.key("name")
-                .str(name.as_deref().unwrap_or("structured_output"));
-            if let Some(description) = description {
-                out.key("description").text(description);
-            }
-            out.key("schema").verbatim(schema);
-            if let Some(strict) = strict {
-                out.key("strict").bool(*strict);
-            }
+            write_schema(format, out);
         }
     });
 }
@@ -157,16 +145,7 @@ fn write_tools(request: &Request<'_>, plan: &mut Plan<'_>, out: &mut Writer) {
 fn write_tool(tool: &Tool<'_>, plan: &mut Plan<'_>, out: &mut Writer) {
     out.object(|out| {
         out.key("type").str("function");
-        out.key("name").str(&plan.tool_names.fit(&tool.name));
-        if let Some(description) = &tool.description {
-            out.key("description").text(description);
-        }
-        match &tool.schema {
-            Some(schema) => out.key("parameters").verbatim(schema),
-            None => out
-                .key("parameters")
-                .verbatim(r#"{"type":"object","properties":{}}"#),
-        };
+        write_function(tool, plan, out);
         // Left out, it would count as true here.
         out.key("strict").bool(tool.strict.unwrap_or(false));
     });
