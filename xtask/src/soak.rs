@@ -10,6 +10,6 @@ use crate::workspace::Workspace;
 pub(crate) fn check(workspace: &Workspace) -> Result<Outcome> {
     let mut soak = programs::command(workspace, "soak", "soak", &[]);
     soak.args(["--streams", "200", "--minutes", "0.1"]);
-    soak.args(["--requests", "5000", "--writes", "100"]);
+    soak.args(["--requests", "10000", "--writes", "100"]);
     run_command(workspace, "soak", soak)
 }

@@ -229,7 +229,11 @@ fn judge(ask: &Ask, read: &[u8], is_over: bool) -> Heard {
             if marks == ask.script.marks && text.contains(ask.proof()) {
                 Heard::Own
             } else {
-                Heard::Broken(format!("{marks} of {}: {}", ask.script.marks, shown()))
+                let (told, proof) = (ask.script.marks, ask.proof());
+                Heard::Broken(format!(
+                    "{marks} of {told} marks, or no {proof:?}, in {}",
+                    shown()
+                ))
             }
         }
     }

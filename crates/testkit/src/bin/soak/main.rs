@@ -138,7 +138,11 @@ async fn run(arguments: &Arguments) -> Result<bool> {
             Part::Reload => reload::run(stage, arguments.writes).await,
             Part::Canaries => canaries::run(stage).await,
         };
-        if !is_good.with_context(|| part.name())? {
+        let is_good = is_good.unwrap_or_else(|error| {
+            line(&format!("  error: {error:#}"));
+            false
+        });
+        if !is_good {
             bad.push(part.name());
         }
     }

@@ -46,8 +46,10 @@ impl Ask {
     pub(crate) fn draw(seed: u64, number: u64) -> Self {
         let mut random =
             fastrand::Rng::with_seed(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let is_slow = random.u8(..8) == 0;
-        let pause = if is_slow { random.u64(..3_000) } else { 0 };
+        // Events that come at once are read at once; those with pauses meet the gateway in the midst of
+        // a stream.
+        let is_slow = random.u8(..3) == 0;
+        let pause = if is_slow { random.u64(..10_000) } else { 0 };
         let script = Script {
             nonce: random.u64(..),
             marks: random.u32(1..12),
