@@ -194,7 +194,7 @@ pub fn encode(
         asked_model: intake.model().map(str::to_owned),
         served_model: to.model.to_owned(),
         shows_usage: intake.includes_usage(),
-        tool_names: ToolNames::default(),
+        tool_names: ToolNames::of(to.dialect),
         format_tool: None,
         created: stamp.created,
         fallback_id: stamp.request_id.to_owned(),

@@ -121,6 +121,9 @@ def _(world, target):
     messages += [first.message, {"role": "tool", "tool_call_id": call.id, "content": "12 degrees"}]
     second = ask(world, target, messages, tools=[function("get_weather")]).choices[0]
     assert second.finish_reason == "stop" and second.message.content.endswith("The tool said: 12 degrees"), second
+    # A name that some would refuse.
+    [call] = ask(world, target, user("how is it?"), tools=[function("2nd-tool")]).choices[0].message.tool_calls
+    assert call.function.name == "2nd-tool", call
 
 
 @chat("parallel tools and their results")

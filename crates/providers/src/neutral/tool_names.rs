@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 
+use crate::dialect::Dialect;
 use crate::table::ToolIds;
 
 /// Names that were changed on the way to a target, to be changed back on the way from it.
@@ -14,24 +15,38 @@ pub(crate) struct ToolNames {
     sent: HashMap<String, String>,
     /// And back.
     own: HashMap<String, String>,
+    /// Whether a name must begin with a letter or `_`, as Google's dialect has it.
+    begins_with_letter: bool,
 }
 
 /// The longest name of a tool that OpenAI's and Bedrock's dialects take.
 const NAME_LIMIT: usize = 64;
 
 impl ToolNames {
+    /// Names as a target of `dialect` takes them.
+    pub(crate) fn of(dialect: Dialect) -> Self {
+        Self {
+            begins_with_letter: dialect == Dialect::GeminiGenerate,
+            ..Self::default()
+        }
+    }
+
     /// Returns the name to send for `name`: itself, or one of letters, digits, `_` and `-`, not
     /// longer than 64, that differs for names that differ.
     pub(crate) fn fit<'n>(&mut self, name: &'n str) -> Cow<'n, str> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-        if name.len() <= NAME_LIMIT && !name.is_empty() && name.bytes().all(plain) {
+        let begins_well = !self.begins_with_letter
+            || name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if name.len() <= NAME_LIMIT && !name.is_empty() && name.bytes().all(plain) && begins_well {
             return Cow::Borrowed(name);
         }
         if let Some(sent) = self.sent.get(name) {
             return Cow::Owned(sent.clone());
         }
-        let mut sent: String = name
-            .chars()
+        let first = (!begins_well).then_some('_');
+        let mut sent: String = first
+            .into_iter()
+            .chain(name.chars())
             .take(NAME_LIMIT - 9)
             .map(|c| {
                 if c.is_ascii_alphanumeric() || matches!(c, '_' | '-') {
@@ -86,6 +101,7 @@ fn digest(text: &str) -> impl Iterator<Item = u8> {
 #[cfg(test)]
 mod tests {
     use super::{ToolNames, fit_id};
+    use crate::dialect::Dialect;
     use crate::table::ToolIds;
 
     #[test]
@@ -110,6 +126,19 @@ mod tests {
             assert_eq!(names.own(&sent), name);
         }
         assert_ne!(names.fit("a.b"), names.fit("a/b").into_owned());
+    }
+
+    #[test]
+    fn google_s_names_begin_with_a_letter() {
+        let mut names = ToolNames::of(Dialect::GeminiGenerate);
+        for name in ["2nd_tool", "-x", "", "é"] {
+            let sent = names.fit(name).into_owned();
+            assert!(sent.starts_with('_'), "{sent}");
+            assert_eq!(names.own(&sent), name);
+        }
+        assert_eq!(names.fit("get_2-nd"), "get_2-nd");
+        assert_eq!(names.fit("_x"), "_x");
+        assert_eq!(ToolNames::of(Dialect::OpenAiChat).fit("2nd"), "2nd");
     }
 
     #[test]

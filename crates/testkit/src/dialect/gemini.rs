@@ -201,9 +201,10 @@ fn read_tools(body: &Value, asked: &mut Asked) -> Result<(), Refusal> {
                 ],
             )?;
             let name = text_of(function, "name");
-            if !check::is_plain_name(name, 64) {
+            let begins_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+            if !begins_well || !check::is_plain_name(name, 64) {
                 return Err(Refusal::invalid(format!(
-                    "{at}.name: Invalid function name."
+                    "{at}.name: Invalid function name. Must start with a letter or an underscore."
                 )));
             }
             if !function["parameters"].is_null() {
