@@ -115,6 +115,8 @@ def _(world):
     assert world.ask(GPT).headers["x-gateway-provider"] == "openai"
 
 
+# Between events, so that a stream breaks when a part of it is on its way: milliseconds.
+EVENT_GAP = 10
 BROKEN_OFF = {
     "a cut": {"kind": "cut_after_events", "events": 4, "how": "close"},
     "a reset": {"kind": "cut_after_events", "events": 4, "how": "reset"},
@@ -126,7 +128,7 @@ BROKEN_OFF = {
 @check_each("a stream that breaks off never looks complete, OpenAI client", BROKEN_OFF)
 def _(world, name):
     for model, stand_in in ((GPT, world.openai), (CLAUDE, world.anthropic)):
-        stand_in.behave(fault=BROKEN_OFF[name])
+        stand_in.behave(event_gap=EVENT_GAP, fault=BROKEN_OFF[name])
         try:
             text, reasons = "", []
             stream = openai_checks.client(world).chat.completions.create(model=model, messages=user("hello"), stream=True)
@@ -147,7 +149,7 @@ def _(world, name):
 @check_each("a stream that breaks off never looks complete, Anthropic client", BROKEN_OFF)
 def _(world, name):
     for model, stand_in in ((CLAUDE, world.anthropic), (GPT, world.openai)):
-        stand_in.behave(fault=BROKEN_OFF[name])
+        stand_in.behave(event_gap=EVENT_GAP, fault=BROKEN_OFF[name])
         try:
             events = anthropic_checks.client(world).messages.create(
                 model=model, max_tokens=99, messages=user("hello"), stream=True

@@ -22,6 +22,7 @@ LIMIT = 16  # The least that every dialect takes.
 LONG_QUESTION = "one two three four five six seven eight nine ten eleven twelve thirteen"
 CACHED = "cached instructions of five words"
 CACHED_TOKENS = 5
+EVENT_GAP = 10  # Milliseconds.
 
 
 class Target:
@@ -201,7 +202,9 @@ class failing:
         self.world, self.target, self.fault = world, target, {"kind": kind, **details}
 
     def __enter__(self):
-        self.target.stand_in.behave(fault=self.fault)
+        # Events apart, so that an error among them comes when a good part of them is on its way.
+        gap = {"event_gap": EVENT_GAP} if self.fault["kind"] == "error_event" else {}
+        self.target.stand_in.behave(fault=self.fault, **gap)
 
     def __exit__(self, *_):
         self.world.recover(self.target)
