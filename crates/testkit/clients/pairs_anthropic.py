@@ -103,6 +103,14 @@ def _(world, target):
         assert answer.stop_reason == "max_tokens" and answer.usage.output_tokens == LIMIT, answer
 
 
+@messages_of("settings")
+def _(world, target):
+    for settings in ({"temperature": 0.5, "top_k": 5}, {"top_p": 1}):
+        more = {"stop_sequences": ["zzz"], "metadata": {"user_id": "somebody"}, "extra_body": settings}
+        answer = ask(world, target, user("hello there"), **more)
+        assert text_of(answer) == target.said("hello there"), answer
+
+
 @messages_of("a tool and its result")
 def _(world, target):
     messages = user("how is it?")

@@ -111,6 +111,13 @@ def _(world, target):
     assert stream(world, target, LONG_QUESTION, max_output_tokens=LIMIT)[-1].candidates[0].finish_reason == "MAX_TOKENS"
 
 
+@generate("settings")
+def _(world, target):
+    for settings in ({"temperature": 1.5, "top_k": 5, "seed": 7}, {"top_p": 1}):
+        answer = ask(world, target, "hello there", stop_sequences=["zzz"], **settings)
+        assert answer.text == target.said("hello there"), answer
+
+
 @generate("a tool and its result")
 def _(world, target):
     contents, tools = [types.UserContent("how is it?")], declared("get_weather")

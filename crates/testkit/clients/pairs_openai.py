@@ -111,6 +111,17 @@ def _(world, target):
         assert choices[-1].finish_reason == "length", choices[-1]
 
 
+@chat("settings")
+def _(world, target):
+    for settings in (
+        {"temperature": 1.5, "stop": ["zzz"], "seed": 7, "user": "somebody"},
+        {"top_p": 1, "presence_penalty": 0.5, "frequency_penalty": 0.5},
+        {"top_p": 0},
+    ):
+        answer = ask(world, target, user("hello there"), **settings)
+        assert answer.choices[0].message.content == target.said("hello there"), answer
+
+
 @chat("a tool and its result")
 def _(world, target):
     messages = user("how is it?")

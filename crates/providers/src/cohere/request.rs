@@ -88,13 +88,15 @@ fn write_settings(
     if let Some(max_tokens) = request.max_tokens {
         out.key("max_tokens").number(max_tokens);
     }
+    if let Some(top_p) = request.top_p {
+        out.key("p").verbatim(within(top_p));
+    }
     let mut given = |name: &str, value: Option<&RawValue>| {
         if let Some(value) = value {
             out.key(name).raw(value);
         }
     };
     given("temperature", request.temperature);
-    given("p", request.top_p);
     given("k", request.top_k);
     for (name, value) in &request.openai_only {
         if SHARED.contains(&name.as_ref()) {
@@ -117,6 +119,15 @@ fn write_settings(
         });
     }
     Ok(())
+}
+
+/// The nearest share of the likeliest tokens that is taken: neither none nor all.
+fn within(top_p: &RawValue) -> &str {
+    match top_p.get().parse::<f64>() {
+        Ok(share) if share > 0.99 => "0.99",
+        Ok(share) if share < 0.01 => "0.01",
+        _ => top_p.get(),
+    }
 }
 
 fn write_thinking(request: &Request<'_>, plan: &mut Plan<'_>, out: &mut Writer) {

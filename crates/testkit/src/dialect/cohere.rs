@@ -101,17 +101,16 @@ fn read_request(body: &Value) -> Result<Asked, Refusal> {
         return Err(Refusal::invalid("invalid request: model is required"));
     }
     let bounds = [
-        ("temperature", 1.0),
-        ("p", 0.99),
-        ("k", 500.0),
-        ("frequency_penalty", 1.0),
-        ("presence_penalty", 1.0),
+        ("p", 0.01, 0.99),
+        ("k", 0.0, 500.0),
+        ("frequency_penalty", 0.0, 1.0),
+        ("presence_penalty", 0.0, 1.0),
     ];
-    for (name, most) in bounds {
-        let is_well = |value: f64| (0.0..=most).contains(&value);
+    for (name, least, most) in bounds {
+        let is_well = |value: f64| (least..=most).contains(&value);
         if body[name].as_f64().is_some_and(|value| !is_well(value)) {
             return Err(Refusal::invalid(format!(
-                "invalid request: {name} must be between 0 and {most} inclusive"
+                "invalid request: {name} must be between {least} and {most} inclusive"
             )));
         }
     }
@@ -166,6 +165,11 @@ fn read_thinking(thinking: &Value, asked: &mut Asked) -> Result<(), Refusal> {
         return Err(Refusal::invalid(format!(
             "invalid request: thinking is not supported by model {}",
             asked.model
+        )));
+    }
+    if let Some(unknown) = check::unknown_member(thinking, &["type", "token_budget"]) {
+        return Err(Refusal::invalid(format!(
+            "invalid request: thinking: unknown field '{unknown}'"
         )));
     }
     asked.thinking = match text_of(thinking, "type") {
