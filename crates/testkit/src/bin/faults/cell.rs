@@ -138,8 +138,8 @@ impl Cell {
             "targets": targets,
             "retry": { "backoff": "10ms", "max_wait": "2s" },
             "timeouts": {
-                "connect": "400ms", "response_head": "900ms", "first_token": "900ms",
-                "stream_idle": "900ms", "total": "15s",
+                "connect": "400ms", "response_head": "1500ms", "first_token": "1500ms",
+                "stream_idle": "1500ms", "total": "15s",
             },
             "health_checks": { "passive": { "threshold": 100, "success_rate": false } },
         });

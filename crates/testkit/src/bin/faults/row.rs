@@ -281,7 +281,8 @@ pub(crate) fn status(status: u16) -> Upset {
     Upset::Behaves(Behaviour::status(status))
 }
 
-/// Each request meets a fault; events come with a pause, so that a reset does not outrun them.
+/// Each request meets a fault; events come with a pause, so that neither a reset outruns them nor a
+/// machine at work sees several at once, before which another target would take over.
 pub(crate) fn fault(fault: Fault) -> Upset {
     Upset::Behaves(Behaviour {
         event_gap: EVENT_GAP,
@@ -290,4 +291,4 @@ pub(crate) fn fault(fault: Fault) -> Upset {
     })
 }
 
-const EVENT_GAP: std::time::Duration = std::time::Duration::from_millis(5);
+const EVENT_GAP: std::time::Duration = std::time::Duration::from_millis(60);

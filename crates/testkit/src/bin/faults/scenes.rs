@@ -173,7 +173,7 @@ impl Stage<'_> {
 
     async fn recovery(&self) -> Result<()> {
         let (first, second) = self.two().await?;
-        let passive = json!({ "threshold": 1, "base_ejection": "600ms", "success_rate": false });
+        let passive = json!({ "threshold": 1, "base_ejection": "2s", "success_rate": false });
         let settings = json!({ "health_checks": { "passive": passive } });
         let targets = vec![target(&first, 1), target(&second, 2)];
         self.route(targets, &settings).await?;
@@ -183,7 +183,7 @@ impl Stage<'_> {
         ensure!(first.requests().len() == 1, "it was asked while it was out");
         // So late that all the others have been served by then.
         first.set_behaviour(late(SLOW));
-        sleep(Duration::from_millis(900)).await;
+        sleep(Duration::from_millis(2300)).await;
         let served = self.ask_at_once(AT_ONCE, 1).await?;
         let tried = first.requests().len() - 1;
         ensure!(tried == 1, "{tried} of {AT_ONCE} tried it");
