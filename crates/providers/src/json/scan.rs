@@ -36,18 +36,7 @@ impl<'a> FromIterator<(&'a str, &'a str)> for Slices<'a> {
 ///
 /// `None` when `text` is not exactly one JSON object, or is one that is left to `serde_json`: with a
 /// name that is written with escapes, or nested more than 128 deep.
-pub(crate) fn fields<'a>(text: &'a str, each: impl FnMut(&'a str, &'a str)) -> Option<()> {
-    let length = leading_object(text, each)?;
-    let rest = text.as_bytes().get(length..)?;
-    let is_space = |byte: &u8| matches!(byte, b' ' | b'\n' | b'\t' | b'\r');
-    rest.iter().all(is_space).then_some(())
-}
-
-/// The same of an object that `text` begins with, whatever follows; answers where it ends.
-pub(crate) fn leading_object<'a>(
-    text: &'a str,
-    mut each: impl FnMut(&'a str, &'a str),
-) -> Option<usize> {
+pub(crate) fn fields<'a>(text: &'a str, mut each: impl FnMut(&'a str, &'a str)) -> Option<()> {
     let mut scan = Scan {
         text,
         has_controls: has_controls(text),
@@ -73,7 +62,8 @@ pub(crate) fn leading_object<'a>(
             }
         }
     }
-    Some(scan.at())
+    scan.space();
+    scan.rest.is_empty().then_some(())
 }
 
 struct Scan<'a> {

@@ -1,7 +1,8 @@
 //! Events that differ from the one before in a string or a number or two.
 
+use std::ops::Range;
+
 use crate::json::place;
-use crate::json::scan::leading_object;
 
 /// The text around the values in which neighbouring events of a stream differ.
 ///
@@ -13,7 +14,7 @@ pub(crate) struct Shape {
     /// What stands before, between and behind the values, one after the other.
     text: String,
     /// Where the text before each value ends, and what the value is.
-    holes: Vec<(usize, Hole)>,
+    holes: Vec<(usize, Kind)>,
     is_known: bool,
 }
 
@@ -26,8 +27,17 @@ pub(crate) enum Hole {
     Padding,
     /// A number that counts events.
     Count,
-    /// An object with the counts so far.
+    /// An object with the counts so far: each whole number in it.
     Counts,
+}
+
+/// What a value is, once counts are taken apart.
+#[derive(Clone, Debug)]
+enum Kind {
+    Token,
+    Padding,
+    /// A whole number, and where its name stands in the text, if it is one of the counts themselves.
+    Number(Range<usize>),
 }
 
 impl Shape {
@@ -44,11 +54,62 @@ impl Shape {
                 return;
             };
             self.text.push_str(before);
-            self.holes.push((self.text.len(), hole));
+            let kind = match hole {
+                Hole::Token => Kind::Token,
+                Hole::Padding => Kind::Padding,
+                Hole::Count => Kind::Number(0..0),
+                Hole::Counts => {
+                    self.learn_counts(event.get(place.clone()).unwrap_or_default());
+                    from = place.end;
+                    continue;
+                }
+            };
+            self.holes.push((self.text.len(), kind));
             from = place.end;
         }
         self.text.push_str(event.get(from..).unwrap_or_default());
-        self.is_known = true;
+        self.is_known = self.holes.len() <= HOLE_LIMIT;
+    }
+
+    /// Learns the whole numbers in an object that was parsed.
+    fn learn_counts(&mut self, object: &str) {
+        let bytes = object.as_bytes();
+        let (mut depth, mut from, mut at) = (0, 0, 0);
+        let mut name = 0..0;
+        while let Some(byte) = bytes.get(at) {
+            let start = at;
+            at += 1;
+            match byte {
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth -= 1,
+                b'"' => {
+                    while let Some(byte) = bytes.get(at).filter(|byte| **byte != b'"') {
+                        at += 1 + usize::from(*byte == b'\\');
+                    }
+                    name = start + 1..at;
+                    at += 1;
+                }
+                b'0'..=b'9' | b'-' => {
+                    let is_part = |byte: &&u8| byte.is_ascii_digit() || b"+-.eE".contains(byte);
+                    let rest = bytes.get(at..).unwrap_or_default();
+                    at += rest.iter().take_while(is_part).count();
+                    let number = object.get(start..at).unwrap_or_default();
+                    if plain_number(number) == Some(number.len()) {
+                        let is_field = depth == 1;
+                        // Its name stands in the text behind the last hole, which only numbers make.
+                        let moved = |place: usize| self.text.len() + place - from;
+                        let name = is_field.then(|| moved(name.start)..moved(name.end));
+                        self.text
+                            .push_str(object.get(from..start).unwrap_or_default());
+                        let kind = Kind::Number(name.unwrap_or(0..0));
+                        self.holes.push((self.text.len(), kind));
+                        from = at;
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.text.push_str(object.get(from..).unwrap_or_default());
     }
 
     /// Forgets, when an event of another kind has come that may change what events mean.
@@ -61,7 +122,7 @@ impl Shape {
     pub(crate) fn read<'e>(
         &self,
         event: &'e str,
-        mut each: impl FnMut(&'e str, &'e str),
+        mut each: impl FnMut(&str, &'e str),
     ) -> Option<&'e str> {
         if !self.is_known {
             return None;
@@ -69,23 +130,29 @@ impl Shape {
         let mut token = "";
         let mut rest = event;
         let mut from = 0;
-        for &(end, hole) in &self.holes {
-            rest = rest.strip_prefix(self.text.get(from..end)?)?;
-            from = end;
-            let length = match hole {
-                Hole::Token | Hole::Padding => plain_string(rest)?,
-                Hole::Count => plain_number(rest)?,
-                Hole::Counts => leading_object(rest, &mut each)?,
+        for (end, kind) in &self.holes {
+            rest = rest.strip_prefix(self.text.get(from..*end)?)?;
+            from = *end;
+            let length = match kind {
+                Kind::Token | Kind::Padding => plain_string(rest)?,
+                Kind::Number(_) => plain_number(rest)?,
             };
             let (value, behind) = rest.split_at_checked(length)?;
             rest = behind;
-            if hole == Hole::Token {
-                token = value;
+            match kind {
+                Kind::Token => token = value,
+                Kind::Number(name) if !name.is_empty() => {
+                    each(self.text.get(name.clone())?, value);
+                }
+                Kind::Number(_) | Kind::Padding => {}
             }
         }
         (self.text.get(from..) == Some(rest)).then_some(token)
     }
 }
+
+/// Events with more values are not learnt.
+const HOLE_LIMIT: usize = 24;
 
 /// Returns the length of the string literal that `text` begins with, when it needs no escapes.
 fn plain_string(text: &str) -> Option<usize> {
@@ -164,31 +231,38 @@ mod tests {
 
     #[test]
     fn numbers_and_counts_may_differ_and_must_be_whole() {
-        let event = r#"{"n":7,"t":"ab","u":{"c":1},"e":0}"#;
+        let counts = r#"{"c": 1,"d\"":{"c":[22,"7"]},"f":-1.5,"g":"9","h":300}"#;
+        let event = [r#"{"n":7,"t":"ab","u":"#, counts, r#","e":0}"#].concat();
         let mut shape = Shape::default();
         // In any order.
         shape.learn(
-            event,
+            &event,
             [
-                (Hole::Counts, Some(find(event, r#"{"c":1}"#))),
-                (Hole::Token, Some(find(event, r#""ab""#))),
-                (Hole::Count, Some(find(event, "7"))),
+                (Hole::Counts, Some(find(&event, counts))),
+                (Hole::Token, Some(find(&event, r#""ab""#))),
+                (Hole::Count, Some(find(&event, "7"))),
             ],
         );
-        let event = r#"{"n":10,"t":"x","u":{"c":[2,{}], "d":"}"},"e":0}"#;
+        let event =
+            r#"{"n":10,"t":"x","u":{"c": 20,"d\"":{"c":[3,"7"]},"f":-1.5,"g":"9","h":0},"e":0}"#;
         let mut counts = Vec::new();
-        let token = shape.read(event, |name, value| counts.push((name, value)));
+        let token = shape.read(event, |name, value| counts.push((name.to_owned(), value)));
         assert_eq!(token, Some("\"x\""));
-        assert_eq!(counts, [("c", "[2,{}]"), ("d", "\"}\"")]);
-        for event in [
-            r#"{"n":010,"t":"x","u":{"c":2},"e":0}"#,
-            r#"{"n":,"t":"x","u":{"c":2},"e":0}"#,
-            r#"{"n":1.5,"t":"x","u":{"c":2},"e":0}"#,
-            r#"{"n":1,"t":"x","u":{"c":2,},"e":0}"#,
-            r#"{"n":1,"t":"x","u":{"c":2},"f":1},"e":0}"#,
-            r#"{"n":1,"t":"x","u":7,"e":0}"#,
+        assert_eq!(counts, [("c".to_owned(), "20"), ("h".to_owned(), "0")]);
+        for (this, that) in [
+            ("\"n\":10", "\"n\":010"),
+            ("\"n\":10", "\"n\":"),
+            ("\"n\":10", "\"n\":1.5"),
+            (": 20", ": -20"),
+            (": 20", ":20"),
+            ("[3", "[03"),
+            ("-1.5", "-2.5"),
+            ("\"9\"", "\"8\""),
+            ("\"h\":0", "\"h\":0,\"i\":1"),
+            ("\"h\":0", "\"h\":null"),
         ] {
-            assert_eq!(shape.read(event, |_, _| {}), None, "{event}");
+            let event = event.replacen(this, that, 1);
+            assert_eq!(shape.read(&event, |_, _| {}), None, "{event}");
         }
     }
 }
