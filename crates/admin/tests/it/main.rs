@@ -14,3 +14,5 @@ mod outages;
 mod secrets;
 #[cfg(test)]
 mod targets;
+#[cfg(test)]
+mod tenants;
