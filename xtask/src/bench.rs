@@ -41,6 +41,17 @@ pub(crate) fn run(
             &["build", "--release", "--package", "gateway-server"],
         )?;
     }
+    if has("--grown") {
+        let fill = [
+            "build",
+            "--release",
+            "--package",
+            "ai-gateway-store",
+            "--example",
+            "fill",
+        ];
+        cargo(workspace, &fill)?;
+    }
     if measuring == Measuring::Run && !has("--help") {
         missing("nginx and haproxy", packages::install(&packages::PROXIES));
         missing("peer-pingora", packages::install(&packages::BUILDS_PINGORA));

@@ -129,7 +129,7 @@ pub(crate) const KNOWN: &[(&str, Prepare)] = &[
 ///
 /// When it is not built or refuses its configuration.
 pub(crate) fn large(setup: &Setup, size: Size) -> anyhow::Result<Peer> {
-    gateway::prepare_sized(setup, "gateway-large", size)
+    gateway::prepare_sized(setup, "gateway-large", Some(size))
 }
 
 /// What sets the peer `name` up.

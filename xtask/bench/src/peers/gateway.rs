@@ -1,7 +1,7 @@
 //! This repository's gateway, with all that it does by default: a key to check, a rule, a service,
 //! an upstream with health checks, counting, and its store behind it.
 
-use std::{fs, net::SocketAddr, process::Command, time::Duration};
+use std::{fs, net::SocketAddr, path::Path, process::Command, time::Duration};
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
@@ -31,22 +31,15 @@ pub(crate) struct Size {
 ///
 /// When it is not built, does not start or refuses its configuration.
 pub(super) fn prepare(setup: &Setup) -> anyhow::Result<Peer> {
-    prepare_sized(
-        setup,
-        "gateway",
-        Size {
-            upstreams: 0,
-            keys: 0,
-        },
-    )
+    prepare_sized(setup, "gateway", None)
 }
 
-/// The same under another name, with more in its store.
+/// The same under another name, with more in its store, of which no request asks for anything.
 ///
 /// # Errors
 ///
 /// As for [`prepare`].
-pub(super) fn prepare_sized(setup: &Setup, name: &str, size: Size) -> anyhow::Result<Peer> {
+pub(super) fn prepare_sized(setup: &Setup, name: &str, size: Option<Size>) -> anyhow::Result<Peer> {
     let program = setup.binaries.join("gateway-server");
     if !program.exists() {
         bail!("{} is not built", program.display());
@@ -64,7 +57,7 @@ pub(super) fn prepare_sized(setup: &Setup, name: &str, size: Size) -> anyhow::Re
         "--log-format=json".to_owned(),
     ]);
     let group = Group::start(&command, Core::Any, &directory.join("setup.log"))?;
-    let key = configure(admin, size).with_context(|| {
+    let key = configure(admin).with_context(|| {
         let log = fs::read_to_string(directory.join("setup.log")).unwrap_or_default();
         format!(
             "setting up {name}; its log: {}",
@@ -72,6 +65,9 @@ pub(super) fn prepare_sized(setup: &Setup, name: &str, size: Size) -> anyhow::Re
         )
     })?;
     drop(group);
+    if let Some(size) = size {
+        fill(setup, &directory.join("data"), size)?;
+    }
     Ok(Peer {
         name: name.to_owned(),
         version: version_of(Command::new(&program).arg("--version")),
@@ -86,7 +82,7 @@ pub(super) fn prepare_sized(setup: &Setup, name: &str, size: Size) -> anyhow::Re
 }
 
 /// Writes the configuration and returns the key that requests carry.
-fn configure(admin: SocketAddr, size: Size) -> anyhow::Result<String> {
+fn configure(admin: SocketAddr) -> anyhow::Result<String> {
     load::run(SETUP_LIMIT, async {
         let mut api = Api::connect(admin).await?;
         // A new store has this gateway.
@@ -106,15 +102,6 @@ fn configure(admin: SocketAddr, size: Size) -> anyhow::Result<String> {
         api.post(&format!("{base}/services"), &service).await?;
         let rule = json!({"name": "chat", "path": "/v1/*", "service": "chat"});
         api.post(&format!("{base}/rules"), &rule).await?;
-        for index in 0..size.upstreams {
-            let name = format!("other-{index}");
-            let other = upstream(&name, "openai", SAME_MODEL);
-            api.post(&format!("{base}/upstreams"), &other).await?;
-        }
-        for index in 0..size.keys {
-            let other = json!({"name": format!("other-{index}")});
-            api.post(&format!("{base}/keys"), &other).await?;
-        }
         let created = api
             .post(&format!("{base}/keys"), &json!({"name": "client"}))
             .await?;
@@ -124,6 +111,16 @@ fn configure(admin: SocketAddr, size: Size) -> anyhow::Result<String> {
             .context("no key was returned")?;
         Ok(key.to_owned())
     })
+}
+
+/// Writes what no request asks for into the store at `data`, thousands of objects a transaction.
+fn fill(setup: &Setup, data: &Path, size: Size) -> anyhow::Result<()> {
+    let mut fill = Command::new(setup.binaries.join("examples/fill"));
+    fill.arg(data).arg(size.upstreams.to_string());
+    let status = fill.arg(size.keys.to_string()).status();
+    let status = status.context("fill is not built")?;
+    ensure!(status.success(), "the store could not be filled");
+    Ok(())
 }
 
 fn upstream(name: &str, provider: &str, model: &str) -> Value {
@@ -142,8 +139,7 @@ fn upstream(name: &str, provider: &str, model: &str) -> Value {
     })
 }
 
-/// A large configuration is written object by object.
-const SETUP_LIMIT: Duration = Duration::from_secs(1200);
+const SETUP_LIMIT: Duration = Duration::from_secs(60);
 
 /// The Admin API over one connection.
 struct Api {
