@@ -253,6 +253,15 @@ impl<T> Core<T> {
         self.tell(said, now);
     }
 
+    /// The snapshot that took the place of `seen`, if one did; waits for it where somebody is about
+    /// to: a pick that began before an update meets targets that the update closed, and would find
+    /// nobody where there is somebody before and after.
+    pub(crate) fn newer_than(&self, seen: &Snapshot<T>) -> Option<Arc<Snapshot<T>>> {
+        drop(self.master.lock());
+        let newest = self.snapshot.load_full();
+        (!std::ptr::eq(Arc::as_ptr(&newest), seen)).then_some(newest)
+    }
+
     pub(crate) fn node(&self, id: &str) -> Option<Arc<Node<T>>> {
         let snapshot = self.snapshot.load();
         snapshot

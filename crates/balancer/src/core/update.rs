@@ -59,6 +59,8 @@ impl<T> Core<T> {
             };
             nodes.push(node(target, state, &home, &mut models));
         }
+        // Before those that go are closed, so that hardly a pick finds them shut.
+        said.extend(self.replace(&mut master, (nodes.into(), plan.rules, settings), now));
         for (id, gone) in known {
             let drain = Told::Admin(AdminChange::Drain { until: None });
             said.extend(named(&gone.state, gone.state.on(drain, true, now).said));
@@ -69,7 +71,6 @@ impl<T> Core<T> {
             diff.removed.push(id);
         }
         master.retired.retain(|_, state| state.strong_count() > 0);
-        said.extend(self.replace(&mut master, (nodes.into(), plan.rules, settings), now));
         drop(master);
         self.tell(said, now);
         Ok(diff)

@@ -49,7 +49,10 @@ impl<T> Core<T> {
                 }
             }
         }
-        Err(survey.verdict(ask.model.is_some()))
+        match self.newer_than(snapshot) {
+            Some(newer) => self.pick_from(&newer, Way::Spare, ask),
+            None => Err(survey.verdict(ask.model.is_some())),
+        }
     }
 
     /// Lets the request in for want of anything better.

@@ -2,13 +2,14 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use ai_gateway_balancer::{
-    ActiveCheck, Admin, Algorithm, Balancer, Outcome, Reason, Settings, State, Target, Transition,
+    ActiveCheck, Admin, Algorithm, Balancer, Outcome, Plan, Reason, Settings, State, Target,
+    Transition,
 };
 
 use crate::support::{BROKEN, Rig, calm, targets};
@@ -52,7 +53,7 @@ fn turns_stay_exact_over_an_update_that_changes_nothing_about_them() {
 fn a_target_that_is_removed_finishes_what_it_has() {
     let rig = Rig::new(Algorithm::RoundRobin, &[1, 1]);
     let held = rig.lease_on("a");
-    let rest = ai_gateway_balancer::Plan::new().target(Target::new("b", 1));
+    let rest = Plan::new().target(Target::new("b", 1));
     let diff = rig.balancer.update(rest).expect("the plan is sound");
     assert_eq!(
         (diff.removed, diff.kept),
@@ -67,14 +68,10 @@ fn a_target_that_is_removed_finishes_what_it_has() {
 fn a_target_that_comes_back_meets_its_own_requests() {
     let rig = Rig::new(Algorithm::LeastConnections, &[1, 1]);
     let held = rig.lease_on("a");
-    let without = ai_gateway_balancer::Plan::new().target(Target::new("b", 1));
+    let without = Plan::new().target(Target::new("b", 1));
     rig.balancer.update(without).expect("the plan is sound");
     rig.balancer
-        .update(
-            ai_gateway_balancer::Plan::new()
-                .health(calm())
-                .targets(targets(&[1, 1])),
-        )
+        .update(Plan::new().health(calm()).targets(targets(&[1, 1])))
         .expect("the plan is sound");
     assert_eq!(rig.view("a").in_flight, 1);
     held.finish(Outcome::Success);
@@ -103,7 +100,7 @@ fn the_operators_word_in_a_plan_counts_when_it_changes() {
         "enabled before and after: nothing is cleared"
     );
     let with = |admin| {
-        let plan = ai_gateway_balancer::Plan::new().health(calm());
+        let plan = Plan::new().health(calm());
         plan.target(Target::new("a", 0).admin(admin))
             .target(Target::new("b", 1))
     };
@@ -262,4 +259,36 @@ fn every_pick_is_counted_however_many_come_at_once() {
     });
     assert_eq!(balancer.snapshot()[0].picks, 2000);
     assert_eq!(balancer.snapshot()[0].in_flight, 0);
+}
+
+#[test]
+fn a_pick_beside_an_update_finds_who_comes_where_who_goes_is_closed() {
+    let plan = |version: usize| {
+        // One stays, and one takes the place of another with every update.
+        let spare = Target::new(format!("spare-{version}"), 0).priority(2);
+        Plan::new().targets([Target::new("first", 0).priority(1), spare])
+    };
+    let balancer = Balancer::builder("b").plan(plan(0)).build();
+    let balancer = balancer.expect("the plan is sound");
+    let is_over = AtomicBool::new(false);
+    let found = std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let mut found = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                let mut attempts = balancer.request();
+                let first = attempts.pick().expect("the first stays");
+                assert_eq!(first.target_id(), "first");
+                let spare = attempts.pick().expect("there always is a spare one");
+                assert!(spare.target_id().starts_with("spare-"));
+                found += 1;
+            }
+            found
+        });
+        for version in 1..=3000 {
+            balancer.update(plan(version)).expect("the plan is sound");
+        }
+        is_over.store(true, Ordering::Relaxed);
+        asking.join().expect("the asking thread stands")
+    });
+    assert!(found > 0, "nobody asked meanwhile");
 }
